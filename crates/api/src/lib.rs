@@ -1,0 +1,1 @@
+//! The Matrix key backup API over HTTP.

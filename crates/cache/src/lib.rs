@@ -1,0 +1,1 @@
+//! What the worker remembers between requests, and what it hears from Synapse over Redis.

@@ -1,0 +1,1 @@
+//! Every metric of the worker, one registry per instance.

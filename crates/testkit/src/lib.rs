@@ -1,0 +1,1 @@
+//! Real PostgreSQL, Redis, Synapse and workers for tests.

@@ -1,0 +1,1 @@
+//! The key-backup worker: command line, configuration, listeners and life cycle.

@@ -1,0 +1,56 @@
+//! The programs of the demo.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use key_backup_testkit::{
+    Worker,
+    services::{Durability, Nginx, Postgres, Redis, Synapse, SynapseVenv, Upstreams},
+};
+
+use crate::{cargo::cargo, step::step, synapse};
+
+/// A homeserver as an operator runs it, with our worker in the place of Synapse's for key backups. Ended in the order of
+/// the fields.
+#[derive(Debug)]
+pub(super) struct Deployment {
+    pub(super) nginx: Nginx,
+    _worker: Worker,
+    pub(super) synapse: Synapse,
+    _redis: Redis,
+    pub(super) postgres: Postgres,
+}
+
+impl Deployment {
+    /// Starts everything, with its files in `folder`.
+    pub(super) async fn start(folder: &Path, venv: &SynapseVenv, binary: PathBuf) -> Result<Self> {
+        let durable = Durability::Durable;
+        let postgres = step("PostgreSQL", Postgres::start(&folder.join("postgres"), durable)).await?;
+        let redis = step("Redis", Redis::start(&folder.join("redis"))).await?;
+        let synapse = step(
+            "Synapse: main process and a generic worker",
+            Synapse::start(venv, &folder.join("synapse"), postgres.address(), redis.address()),
+        )
+        .await?;
+        let worker =
+            Worker::configure(binary).file(synapse.config()).folder(&folder.join("key-backup-worker"));
+        let worker = step("key-backup worker, with Synapse's homeserver.yaml", worker.start()).await?;
+        let upstreams = Upstreams {
+            main: synapse.main(),
+            generic_worker: synapse.generic_worker(),
+            key_backup: worker.address().clone(),
+        };
+        let nginx = step(
+            "nginx: room_keys to the key-backup worker, the rest to Synapse",
+            Nginx::start(&folder.join("nginx"), &upstreams),
+        )
+        .await?;
+        Ok(Self { nginx, _worker: worker, synapse, _redis: redis, postgres })
+    }
+}
+
+/// Builds the worker as it is shipped, and says where it is.
+pub(super) async fn build() -> Result<PathBuf> {
+    cargo(&["build", "--release", "--package", "key-backup-worker"], &[]).await?;
+    Ok(synapse::target_folder()?.join("release/key-backup-worker"))
+}

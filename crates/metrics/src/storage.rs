@@ -14,12 +14,9 @@ pub struct StorageMetrics {
     transaction_time: CounterVec,
     errors: IntCounterVec,
     retries: IntCounterVec,
-    /// Connections that are open.
-    pub connections: IntGauge,
-    /// Connections that nobody uses.
-    pub connections_idle: IntGauge,
-    /// Requests that wait for a connection.
-    pub connections_waited_for: IntGauge,
+    connections: IntGauge,
+    connections_idle: IntGauge,
+    connections_waited_for: IntGauge,
 }
 
 impl StorageMetrics {
@@ -58,5 +55,17 @@ impl StorageMetrics {
     /// A transaction is tried once more.
     pub fn retried(&self, desc: &str) {
         self.retries.with_label_values(&[desc]).inc();
+    }
+
+    /// How many connections are open, how many of them nobody uses, and how many requests wait for one.
+    pub fn pool_status(&self, open: usize, idle: usize, waiting: usize) {
+        let gauges = [
+            (&self.connections, open),
+            (&self.connections_idle, idle),
+            (&self.connections_waited_for, waiting),
+        ];
+        for (gauge, value) in gauges {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
     }
 }

@@ -1,8 +1,39 @@
 //! Every SQL statement of the worker, and the connections that they run on.
+//!
+//! [`Database`] is Synapse's database. Each of its public methods is one transaction and, but for the first use of a
+//! statement on a connection, one round trip. "Not there" is an `Option` or a variant of an outcome; only what PostgreSQL
+//! could not do is a [`StorageError`].
 
+mod accounts;
+mod connect;
+mod database;
+mod databases;
+mod error;
+mod keys;
+mod pool;
+mod put;
+mod restore;
+mod schema;
 mod settings;
+mod stored_key;
+mod tls;
+mod usage;
+mod versions;
 
+pub use accounts::TokenOwner;
+pub use connect::{ConnectError, connect};
+pub use database::Database;
+pub use databases::Databases;
+pub use error::StorageError;
+pub use keys::{Deleted, FoundKey, GetOutcome, Selection};
+pub use put::PutOutcome;
+pub use restore::{Page, PlacedKey, Position};
+pub use schema::SchemaMismatch;
 pub use settings::{
-    ClientCertificate, ConnectionSettings, DatabaseSettings, Host, Keepalives, RootCertificates, SslMode,
-    TargetSessionAttrs, TlsSettings,
+    ChannelBinding, ClientCertificate, ConnectionSettings, DatabaseSettings, Host, Keepalives,
+    RootCertificates, SslMode, TargetSessionAttrs, TlsSettings, TlsVersion,
 };
+pub use stored_key::StoredKey;
+pub use tls::TlsError;
+pub use usage::{DatabaseUsage, measured};
+pub use versions::UpdateOutcome;

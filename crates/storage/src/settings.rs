@@ -10,13 +10,13 @@ use secrecy::SecretString;
 pub struct DatabaseSettings {
     /// Where and as whom to connect.
     pub connection: ConnectionSettings,
-    /// Synapse's `cp_min`: connections opened at start.
+    /// Synapse's `cp_min`: connections opened at start; not above the maximum.
     pub min_connections: usize,
     /// Synapse's `cp_max`: the most connections that are ever open at once; at least 1.
     pub max_connections: usize,
-    /// `statement_timeout` of each session; `None` leaves the server's own.
+    /// `statement_timeout` of each session; zero is no limit, `None` leaves the server's own.
     pub statement_timeout: Option<Duration>,
-    /// `idle_in_transaction_session_timeout` of each session; `None` leaves the server's own.
+    /// `idle_in_transaction_session_timeout` of each session; zero is no limit, `None` leaves the server's own.
     pub idle_in_transaction_session_timeout: Option<Duration>,
     /// `false` sets `synchronous_commit` to off: an operator's choice to risk the last moments before a crash.
     pub synchronous_commit: bool,
@@ -41,7 +41,7 @@ pub struct ConnectionSettings {
     pub application_name: String,
     /// `options`: command-line options of the session, in libpq's spelling.
     pub options: Option<String>,
-    /// `connect_timeout`, for each host; `None` waits for ever.
+    /// `connect_timeout`, for each address of a host; `None` waits as long as the system does.
     pub connect_timeout: Option<Duration>,
     /// `target_session_attrs`.
     pub target_session_attrs: TargetSessionAttrs,
@@ -51,6 +51,8 @@ pub struct ConnectionSettings {
     pub keepalives: Option<Keepalives>,
     /// `tcp_user_timeout`; `None` leaves the system's.
     pub tcp_user_timeout: Option<Duration>,
+    /// `channel_binding`.
+    pub channel_binding: ChannelBinding,
     /// The `ssl*` keywords.
     pub tls: TlsSettings,
 }
@@ -74,6 +76,17 @@ pub enum Host {
         /// `port`.
         port: u16,
     },
+}
+
+/// libpq's `channel_binding`: whether a password must prove that nobody sits between server and worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelBinding {
+    /// Never.
+    Disable,
+    /// Where the server offers it.
+    Prefer,
+    /// Or no connection.
+    Require,
 }
 
 /// libpq's `target_session_attrs`.
@@ -107,8 +120,21 @@ pub struct TlsSettings {
     pub client_certificate: Option<ClientCertificate>,
     /// `sslnegotiation=direct`.
     pub direct: bool,
-    /// `channel_binding=require`.
-    pub require_channel_binding: bool,
+    /// `sslsni`: the server's name is sent in the clear, for proxies that route by it.
+    pub server_name_indication: bool,
+    /// `ssl_min_protocol_version`.
+    pub minimum_version: TlsVersion,
+    /// `ssl_max_protocol_version`; not below the minimum.
+    pub maximum_version: TlsVersion,
+}
+
+/// The versions of TLS that the worker speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
 }
 
 /// libpq's `sslmode`.
@@ -118,7 +144,7 @@ pub enum SslMode {
     Disable,
     /// TLS where the server offers it, unverified (also stands for `allow`).
     Prefer,
-    /// Always TLS, unverified unless there are root certificates.
+    /// Always TLS; as `VerifyCa` if there are root certificates, else unverified.
     Require,
     /// Always TLS; the certificate's chain is verified.
     VerifyCa,

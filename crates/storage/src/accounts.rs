@@ -1,0 +1,80 @@
+//! Who a token belongs to: Synapse's tables `access_tokens` and `users`.
+
+use key_backup_model::UserId;
+use tokio_postgres::Row;
+
+use crate::{Database, StorageError, database::Query};
+
+/// What Synapse's tables say of an access token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenOwner {
+    /// The row of `access_tokens`.
+    pub token_id: i64,
+    /// Whose data the token opens: the puppeted user, where an admin logged in as somebody else.
+    pub user_id: UserId,
+    /// Who logged in.
+    pub authenticated: UserId,
+    /// The device that the token belongs to.
+    pub device_id: Option<String>,
+    /// When it expires, in milliseconds since 1970; `None` for never.
+    pub valid_until_ms: Option<i64>,
+    /// The user is a guest.
+    pub is_guest: bool,
+    /// The user's account is locked.
+    pub locked: bool,
+    /// The token has been used before.
+    pub used: bool,
+}
+
+const GET: Query = Query {
+    desc: "get_user_by_access_token",
+    verb: "SELECT",
+    sql:
+        "SELECT t.id, u.name, t.user_id, t.device_id, t.valid_until_ms, u.is_guest = 1 AS is_guest, u.locked,
+                 coalesce(t.used, false) AS used
+            FROM access_tokens t JOIN users u ON u.name = coalesce(t.puppets_user_id, t.user_id)
+           WHERE t.token = $1",
+};
+
+const MARK_USED: Query = Query {
+    desc: "mark_access_token_as_used",
+    verb: "UPDATE",
+    sql: "UPDATE access_tokens SET used = true WHERE id = $1 AND used IS NOT TRUE RETURNING id",
+};
+
+impl Database {
+    /// Looks a token up; `None` if Synapse has not issued it, or has revoked it.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn token_owner(&self, token: &str) -> Result<Option<TokenOwner>, StorageError> {
+        if token.contains('\0') {
+            return Ok(None);
+        }
+        let rows = self.read(GET, &[&token]).await?;
+        Ok(rows.first().map(token_owner))
+    }
+
+    /// Notes that a token is in use: only this ends the refresh token before it.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn mark_token_used(&self, token_id: i64) -> Result<(), StorageError> {
+        self.read(MARK_USED, &[&token_id]).await.map(drop)
+    }
+}
+
+fn token_owner(row: &Row) -> TokenOwner {
+    TokenOwner {
+        token_id: row.get("id"),
+        user_id: UserId::from_column(row.get("name")),
+        authenticated: UserId::from_column(row.get("user_id")),
+        device_id: row.get("device_id"),
+        valid_until_ms: row.get("valid_until_ms"),
+        is_guest: row.get::<_, Option<bool>>("is_guest").unwrap_or(false),
+        locked: row.get::<_, Option<bool>>("locked").unwrap_or(false),
+        used: row.get("used"),
+    }
+}

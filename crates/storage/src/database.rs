@@ -1,0 +1,134 @@
+//! How statements are run: one round trip each, changes under a lock on their user.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use deadpool_postgres::{Client, Pool};
+use futures_util::future::join4;
+use key_backup_metrics::Metrics;
+use key_backup_model::UserId;
+use tokio_postgres::{Error, Row, Statement, types::ToSql};
+
+use crate::{DatabaseUsage, StorageError, error::is_conflict, usage};
+
+/// Synapse's database. Every public method is one transaction. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+    metrics: Arc<Metrics>,
+}
+
+/// A transaction's name in metrics and errors, its main statement, and the verb of that.
+#[derive(Clone, Copy)]
+pub(crate) struct Query {
+    pub(crate) desc: &'static str,
+    pub(crate) verb: &'static str,
+    pub(crate) sql: &'static str,
+}
+
+pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// How often a change that met another one is tried again.
+const RETRIES: u32 = 5;
+
+/// The advisory lock that orders the changes of one user over all instances. The first key is this worker's own ("kb"
+/// in ASCII) and keeps it apart from other programs' locks; users whose hashes collide only wait for each other.
+///
+/// A lock of this kind writes nothing, and it is let go by the commit. Only the statement *after* it sees all that the
+/// holder before has committed, which is why it stands alone and in READ COMMITTED.
+const LOCK_USER: &str = "SELECT pg_advisory_xact_lock(27490, hashtext($1))";
+
+impl Database {
+    pub(crate) fn new(pool: Pool, metrics: Arc<Metrics>) -> Self {
+        Self { pool, metrics }
+    }
+
+    /// Runs one statement on its own.
+    pub(crate) async fn read(&self, query: Query, params: Params<'_>) -> Result<Vec<Row>, StorageError> {
+        let client = self.connection(query.desc).await?;
+        let started = Instant::now();
+        let rows = read(&client, query.sql, params).await;
+        self.ended(query, started);
+        rows.map_err(|error| self.failed(StorageError::from_query(query.desc, error)))
+    }
+
+    /// Runs one statement that changes rows of `user`, after every change of that user that was begun before by any
+    /// instance. A change that met one of Synapse's is tried again.
+    pub(crate) async fn change(
+        &self,
+        query: Query,
+        user: &UserId,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StorageError> {
+        let client = self.connection(query.desc).await?;
+        let mut attempt = 0;
+        loop {
+            let started = Instant::now();
+            let rows = change(&client, query.sql, user, params).await;
+            self.ended(query, started);
+            match rows {
+                Err(error) if attempt < RETRIES && is_conflict(&error) => {
+                    attempt += 1;
+                    self.metrics.storage.retried(query.desc);
+                }
+                rows => {
+                    return rows.map_err(|error| self.failed(StorageError::from_query(query.desc, error)));
+                }
+            }
+        }
+    }
+
+    async fn connection(&self, desc: &'static str) -> Result<Client, StorageError> {
+        let started = Instant::now();
+        let client = self.pool.get().await;
+        let wait = started.elapsed();
+        self.metrics.storage.scheduled(wait);
+        usage::add(DatabaseUsage { connection_wait: wait, ..DatabaseUsage::default() });
+        client.map_err(|source| self.failed(StorageError::Unavailable { desc, source: Box::new(source) }))
+    }
+
+    fn ended(&self, query: Query, started: Instant) {
+        let time: Duration = started.elapsed();
+        self.metrics.storage.transaction(query.desc, query.verb, time);
+        usage::add(DatabaseUsage { transactions: 1, transaction_time: time, ..DatabaseUsage::default() });
+    }
+
+    fn failed(&self, error: StorageError) -> StorageError {
+        let desc = match &error {
+            StorageError::Unavailable { desc, .. }
+            | StorageError::Refused { desc, .. }
+            | StorageError::UnexpectedRow { desc, .. } => desc,
+        };
+        self.metrics.storage.failed(desc, error.kind());
+        error
+    }
+}
+
+async fn read(client: &Client, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
+    let statement = client.prepare_cached(sql).await?;
+    client.query(&statement, params).await
+}
+
+/// The four messages leave together: the futures send when they are first polled, in this order, and only then wait.
+/// So the transaction ends even if this future is dropped, and it costs a single round trip.
+async fn change(client: &Client, sql: &str, user: &UserId, params: Params<'_>) -> Result<Vec<Row>, Error> {
+    let lock: Statement = client.prepare_cached(LOCK_USER).await?;
+    let statement = client.prepare_cached(sql).await?;
+    let user = user.as_str();
+    let lock_params: [&(dyn ToSql + Sync); 1] = [&user];
+    let (begin, locked, rows, commit) = join4(
+        client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
+        client.execute(&lock, &lock_params),
+        client.query(&statement, params),
+        // After an error this rolls back, and says nothing: the error is the statement's.
+        client.batch_execute("COMMIT"),
+    )
+    .await;
+    begin?;
+    locked?;
+    let rows = rows?;
+    commit?;
+    Ok(rows)
+}

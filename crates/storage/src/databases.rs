@@ -1,0 +1,95 @@
+//! The connections, divided among the threads that serve requests.
+//!
+//! A connection is served by the thread that opened it. So each thread has a pool of its own: no query has to cross from one
+//! thread to another, and when a thread ends it takes only its own connections with it.
+
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, ThreadId},
+};
+
+use deadpool_postgres::Pool;
+use key_backup_metrics::Metrics;
+
+use crate::{ConnectError, Database, DatabaseSettings, pool::PoolFactory};
+
+/// Gives each thread its part of the connections; together they never have more than Synapse's `cp_max`.
+pub struct Databases {
+    factory: PoolFactory,
+    shares: Vec<usize>,
+    metrics: Arc<Metrics>,
+    pools: Mutex<HashMap<ThreadId, Pool>>,
+}
+
+impl Databases {
+    /// Prepares for that many threads; nothing is opened yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] if the settings cannot be used, for one because a certificate cannot be read.
+    pub fn new(
+        settings: &DatabaseSettings,
+        threads: NonZeroUsize,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, ConnectError> {
+        let factory = PoolFactory::new(settings)?;
+        Ok(Self {
+            factory,
+            shares: shares(settings.max_connections, threads),
+            metrics,
+            pools: Mutex::default(),
+        })
+    }
+
+    /// The database for the calling thread; each thread gets the same one however often it asks.
+    pub fn of_this_thread(&self) -> Database {
+        let mut pools = self.pools();
+        let share = self.shares[pools.len() % self.shares.len()];
+        let pool = pools.entry(thread::current().id()).or_insert_with(|| self.factory.pool(share));
+        Database::new(pool.clone(), Arc::clone(&self.metrics))
+    }
+
+    /// A database on one connection of its own, for checks before requests are served.
+    pub fn for_checks(&self) -> Database {
+        Database::new(self.factory.pool(1), Arc::clone(&self.metrics))
+    }
+
+    /// Brings the gauges of the pools up to date, for a scrape.
+    pub fn observe_pools(&self) {
+        let (mut open, mut idle, mut waiting) = (0, 0, 0);
+        for status in self.pools().values().map(Pool::status) {
+            open += status.size;
+            idle += status.available;
+            waiting += status.waiting;
+        }
+        let gauges = &self.metrics.storage;
+        gauges.pool_status(open, idle, waiting);
+    }
+
+    fn pools(&self) -> MutexGuard<'_, HashMap<ThreadId, Pool>> {
+        // A thread that panicked here cannot have left the map half changed.
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Divides the connections as evenly as possible; a thread has to have at least one.
+fn shares(connections: usize, threads: NonZeroUsize) -> Vec<usize> {
+    let threads = threads.get();
+    (0..threads)
+        .map(|thread| (connections / threads + usize::from(thread < connections % threads)).max(1))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_of_all_threads_make_up_cp_max() {
+        assert_eq!(shares(10, NonZeroUsize::new(2).unwrap()), [5, 5]);
+        assert_eq!(shares(5, NonZeroUsize::new(3).unwrap()), [2, 2, 1]);
+        assert_eq!(shares(1, NonZeroUsize::new(1).unwrap()), [1]);
+    }
+}

@@ -1,0 +1,79 @@
+//! What can go wrong with the database, as far as a caller has to know.
+
+use tokio_postgres::{Error, error::SqlState};
+
+/// A transaction that did not happen, or of which it is unknown whether it did.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// PostgreSQL cannot serve now: no connection, shutting down, out of resources, read-only, timed out. It may later.
+    #[error("PostgreSQL is not available for {desc}")]
+    Unavailable {
+        /// The transaction's name.
+        desc: &'static str,
+        /// What the driver or the pool said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// PostgreSQL refused a statement: a mistake of ours, or a schema that is not Synapse's.
+    #[error("PostgreSQL refused {desc}")]
+    Refused {
+        /// The transaction's name.
+        desc: &'static str,
+        /// PostgreSQL's own words.
+        source: Error,
+    },
+    /// A row is not what it has to be.
+    #[error("{desc} met an unexpected row: {what}")]
+    UnexpectedRow {
+        /// The transaction's name.
+        desc: &'static str,
+        /// What was expected.
+        what: &'static str,
+    },
+}
+
+impl StorageError {
+    pub(crate) fn from_query(desc: &'static str, source: Error) -> Self {
+        if is_outage(&source) {
+            Self::Unavailable { desc, source: Box::new(source) }
+        } else {
+            Self::Refused { desc, source }
+        }
+    }
+
+    /// A short name for metrics.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::Refused { .. } => "refused",
+            Self::UnexpectedRow { .. } => "unexpected_row",
+        }
+    }
+}
+
+/// The upload statement divides by zero where the version was deleted under it: see `put.rs`.
+const VERSION_VANISHED: SqlState = SqlState::DIVISION_BY_ZERO;
+
+/// Whether the transaction met another one, was rolled back, and may be tried again.
+pub(crate) fn is_conflict(error: &Error) -> bool {
+    const CONFLICTS: [SqlState; 4] = [
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        // Synapse takes no lock: it may have inserted the same version at the same moment.
+        SqlState::UNIQUE_VIOLATION,
+        VERSION_VANISHED,
+    ];
+    error.code().is_some_and(|code| CONFLICTS.contains(code))
+}
+
+fn is_outage(error: &Error) -> bool {
+    let Some(code) = error.code() else {
+        // No SQLSTATE: the connection broke, unless a value could not be read.
+        return error.is_closed()
+            || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
+    };
+    // Classes of SQLSTATE: connections, resources, operator intervention (which holds time limits, too).
+    let class = &code.code()[..2];
+    ["08", "53", "57"].contains(&class)
+        || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+        || *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+}

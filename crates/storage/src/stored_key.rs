@@ -1,0 +1,29 @@
+//! A key as it is stored.
+
+use tokio_postgres::Row;
+
+/// A key, borrowed from the buffer in which it came from PostgreSQL. Synapse may have stored NULL for a number that
+/// a client sent as `null`; it shows it as `null` again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredKey<'a> {
+    /// See `key_backup_model::SessionKey`.
+    pub first_message_index: Option<i32>,
+    /// See `key_backup_model::SessionKey`.
+    pub forwarded_count: Option<i32>,
+    /// See `key_backup_model::SessionKey`.
+    pub is_verified: Option<bool>,
+    /// JSON text.
+    pub session_data: &'a str,
+}
+
+impl<'a> StoredKey<'a> {
+    /// Reads the four columns of a key, which stand together from column `first` on.
+    pub(crate) fn from_row(row: &'a Row, first: usize) -> Self {
+        Self {
+            first_message_index: row.get(first),
+            forwarded_count: row.get(first + 1),
+            is_verified: row.get(first + 2),
+            session_data: row.get(first + 3),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! A PostgreSQL server of a test's own, with TLS.
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::certificates::Pair;
+
+/// A running server; it ends with this value.
+pub(crate) struct Server {
+    process: Child,
+    pub(crate) port: u16,
+    pub(crate) sockets: PathBuf,
+    _data: TempDir,
+}
+
+impl Server {
+    /// Starts a server that shows this certificate, trusts that authority's clients, and has these lines as `pg_hba.conf`.
+    pub(crate) fn start(shown: Option<&Pair>, clients: Option<&Path>, hba: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let data = directory.path().join("data");
+        own(directory.path());
+        let initialised = as_postgres("initdb")
+            .args(["--no-sync", "--auth=trust", "--username=tester", "--encoding=UTF8", "--locale=C", "-D"])
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(initialised.status.success(), "{}", String::from_utf8_lossy(&initialised.stderr));
+        fs::write(data.join("pg_hba.conf"), hba).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = as_postgres("postgres");
+        command.arg("-D").arg(&data).args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+            "-c",
+            "fsync=off",
+            "-k",
+        ]);
+        command.arg(directory.path());
+        if let Some(pair) = shown {
+            command.args(["-c", "ssl=on", "-c", &setting("ssl_cert_file", &copy(&pair.certificate, &data))]);
+            command.args(["-c", &setting("ssl_key_file", &copy(&pair.key, &data))]);
+        }
+        if let Some(authority) = clients {
+            command.args(["-c", &setting("ssl_ca_file", &copy(authority, &data))]);
+        }
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let server = Self { process, port, sockets: directory.path().to_owned(), _data: directory };
+        server.wait();
+        server
+    }
+
+    fn wait(&self) {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        let socket = self.sockets.to_str().unwrap();
+        let ready =
+            || as_postgres("pg_isready").args(["-q", "-h", socket, "-p", &self.port.to_string()]).status();
+        while !ready().unwrap().success() {
+            assert!(Instant::now() < deadline, "PostgreSQL did not start within a minute");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SIGQUIT ends PostgreSQL at once, with all its processes; SIGKILL would leave those behind.
+        let pid = self.process.id().to_string();
+        if Command::new("kill").args(["-QUIT", &pid]).status().is_ok() {
+            let _ = self.process.wait();
+        }
+    }
+}
+
+fn setting(name: &str, path: &Path) -> String {
+    format!("{name}={}", path.display())
+}
+
+/// A copy that only the server may read, as PostgreSQL demands of keys.
+fn copy(file: &Path, data: &Path) -> PathBuf {
+    let copy = data.join(file.file_name().unwrap());
+    fs::copy(file, &copy).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
+    own(&copy);
+    copy
+}
+
+/// The newest PostgreSQL of Debian's, or else the one on the path. It does not run as root.
+fn as_postgres(program: &str) -> Command {
+    let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
+        .map(|entries| {
+            entries.filter_map(|entry| Some(entry.ok()?.path().join("bin").join(program))).collect()
+        })
+        .unwrap_or_default();
+    versions.retain(|path: &PathBuf| path.exists());
+    versions.sort();
+    let mut command = Command::new(versions.pop().unwrap_or_else(|| program.into()));
+    command.current_dir("/");
+    if let Some((uid, gid)) = postgres_user() {
+        command.uid(uid).gid(gid);
+    }
+    command
+}
+
+fn own(path: &Path) {
+    if let Some((uid, gid)) = postgres_user() {
+        chown(path, Some(uid), Some(gid)).unwrap();
+    }
+}
+
+/// The user `postgres`, if the tests run as root.
+fn postgres_user() -> Option<(u32, u32)> {
+    let id = |arguments: &[&str]| {
+        let output = Command::new("id").args(arguments).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.trim().parse::<u32>().ok()
+    };
+    (id(&["-u"])? == 0).then(|| Some((id(&["-u", "postgres"])?, id(&["-g", "postgres"])?)))?
+}

@@ -1,1 +1,5 @@
 //! What the worker remembers between requests, and what it hears from Synapse over Redis.
+
+mod settings;
+
+pub use settings::{RedisAddress, RedisSettings, RedisTls};

@@ -1,1 +1,24 @@
-//! The Matrix key backup API over HTTP.
+//! The Matrix key backup API over HTTP, as Synapse serves it.
+//!
+//! A request goes one way: [`service`](mod@service) finds its route, lets the handler of that route answer, gives every answer the
+//! headers that clients rely on, and writes it to the request log. A handler authenticates, reads what it needs, asks the
+//! storage, and answers; everything that is not an answer is an [`ApiError`], which knows its status and Matrix error code.
+
+mod access_log;
+mod auth;
+mod client;
+mod cpu;
+mod error;
+mod extract;
+mod handlers;
+mod json;
+mod record;
+mod reply;
+mod restore_body;
+mod routes;
+mod service;
+mod state;
+
+pub use error::ApiError;
+pub use service::configure;
+pub use state::{ApiSettings, AppState, Instance, ListenerContext, Listeners, Serves, SocketPath};

@@ -1,0 +1,220 @@
+//! One line for each request, when the last byte of its answer has left: Synapse's format, and the same figures for the metrics.
+
+use std::{
+    fmt::Write,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::{BodySize, BoxBody, MessageBody},
+    http::{Method, Version},
+    web::Bytes,
+};
+use key_backup_metrics::Served;
+
+use crate::{Instance, ListenerContext, client, extract::query::redacted, record::Record};
+
+/// One request and its answer, as far as the log tells of them.
+pub(crate) struct Exchange {
+    instance: Arc<Instance>,
+    record: Rc<Record>,
+    servlet: &'static str,
+    id: String,
+    tag: String,
+    ip: String,
+    method: Method,
+    target: String,
+    protocol: Version,
+    user_agent: Option<String>,
+    started: Instant,
+}
+
+impl Exchange {
+    /// A request has arrived.
+    pub(crate) fn begin(
+        instance: Arc<Instance>,
+        listener: &ListenerContext,
+        request: &HttpRequest,
+        servlet: &'static str,
+        record: Rc<Record>,
+    ) -> Self {
+        instance.metrics.http.received(request.method().as_str(), servlet);
+        let header =
+            listener.request_id_header.as_ref().and_then(|name| request.headers().get(name)?.to_str().ok());
+        let sequence = instance.next_request();
+        Self {
+            id: format!(
+                "{}-{}",
+                request.method(),
+                header.map_or_else(|| sequence.to_string(), str::to_owned)
+            ),
+            tag: listener.tag.clone(),
+            ip: client::ip(request, listener),
+            method: request.method().clone(),
+            target: redacted(request.uri().path_and_query().map_or("", |target| target.as_str()))
+                .into_owned(),
+            protocol: request.version(),
+            user_agent: client::user_agent(request),
+            started: Instant::now(),
+            instance,
+            record,
+            servlet,
+        }
+    }
+
+    /// The request's id, for other lines about it.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Lets the answer leave, and logs it when it has.
+    pub(crate) fn finish_with(self, response: HttpResponse) -> HttpResponse<LoggedBody> {
+        let status = response.status().as_u16();
+        let handled = self.started.elapsed();
+        response.map_body(|_, body| LoggedBody {
+            body,
+            bytes: 0,
+            ended: false,
+            status,
+            handled,
+            exchange: self,
+        })
+    }
+
+    fn log(&self, status: u16, handled: Duration, bytes: u64, complete: bool) {
+        let (time, database, cpu) = (self.started.elapsed(), self.record.database(), self.record.cpu());
+        let served = Served {
+            status,
+            time,
+            cpu_user: cpu.user,
+            cpu_system: cpu.system,
+            transactions: database.transactions,
+            transaction_time: database.transaction_time,
+            connection_wait: database.connection_wait,
+            bytes,
+        };
+        self.instance.metrics.http.served(self.method.as_str(), self.servlet, &served);
+        let quiet =
+            self.method == Method::OPTIONS || matches!(self.servlet, "HealthResource" | "MetricsResource");
+        let line = self.line(&served, handled, complete);
+        if quiet {
+            self.emit_debug(&line, status);
+        } else {
+            self.emit_info(&line, status);
+        }
+    }
+
+    /// Synapse's line, and what this worker adds behind it.
+    fn line(&self, served: &Served, handled: Duration, complete: bool) -> String {
+        let mut line = format!(
+            "{} - {} - {{{}}} Processed request: {:.3}sec/{:.3}sec ru=({:.3}sec, {:.3}sec) db=({:.3}sec/{:.3}sec/{}) {}B {}{} \"{} {} {:?}\" \"{}\" [0 dbevts]",
+            self.ip,
+            self.tag,
+            self.requester(),
+            handled.as_secs_f64(),
+            served.time.saturating_sub(handled).as_secs_f64(),
+            served.cpu_user.as_secs_f64(),
+            served.cpu_system.as_secs_f64(),
+            served.connection_wait.as_secs_f64(),
+            served.transaction_time.as_secs_f64(),
+            served.transactions,
+            served.bytes,
+            served.status,
+            if complete { "" } else { "!" },
+            self.method,
+            self.target,
+            self.protocol,
+            self.user_agent.as_deref().unwrap_or("-"),
+        );
+        for (name, value) in self.record.extra() {
+            let _ = write!(line, " {name}={value}");
+        }
+        line
+    }
+
+    fn requester(&self) -> &str {
+        self.record.requester.get().map_or("None", String::as_str)
+    }
+}
+
+/// The two levels have to be written out: the level of an event is part of its static description.
+macro_rules! emit {
+    ($name:ident, $level:ident) => {
+        fn $name(&self, line: &str, status: u16) {
+            let record = &self.record;
+            tracing::$level!(
+                target: "synapse.access",
+                logger = format_args!("synapse.access.http.{}", self.tag),
+                request = self.id,
+                ip_address = self.ip,
+                site_tag = self.tag,
+                requester = self.requester(),
+                method = self.method.as_str(),
+                url = self.target,
+                protocol = format_args!("{:?}", self.protocol),
+                user_agent = self.user_agent.as_deref().unwrap_or("-"),
+                status = status,
+                server_name = self.instance.settings.server_name,
+                keys_in = record.keys_in.get(),
+                keys_added = record.keys_added.get(),
+                keys_replaced = record.keys_replaced.get(),
+                keys_deleted = record.keys_deleted.get(),
+                rows_out = record.rows_out.get(),
+                "{line}"
+            );
+        }
+    };
+}
+
+impl Exchange {
+    emit!(emit_info, info);
+    emit!(emit_debug, debug);
+}
+
+/// A body that is logged when its last byte has been taken, or when the client has left.
+pub(crate) struct LoggedBody {
+    body: BoxBody,
+    bytes: u64,
+    ended: bool,
+    status: u16,
+    handled: Duration,
+    exchange: Exchange,
+}
+
+impl MessageBody for LoggedBody {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = &mut *self;
+        let next = Pin::new(&mut this.body).poll_next(context);
+        match &next {
+            Poll::Ready(Some(Ok(chunk))) => {
+                this.bytes += chunk.len() as u64;
+                this.ended = this.body.size() == BodySize::Sized(this.bytes);
+            }
+            Poll::Ready(None) => this.ended = true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        next
+    }
+}
+
+impl Drop for LoggedBody {
+    fn drop(&mut self) {
+        let nothing_to_send = matches!(self.body.size(), BodySize::None | BodySize::Sized(0));
+        let complete = self.ended || nothing_to_send || self.exchange.method == Method::HEAD;
+        self.exchange.log(self.status, self.handled, self.bytes, complete);
+    }
+}

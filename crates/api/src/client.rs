@@ -1,0 +1,30 @@
+//! Who is at the other end of the connection, as Synapse tells it.
+
+use actix_web::{
+    HttpRequest,
+    http::header::{HeaderName, USER_AGENT},
+};
+
+use crate::state::{ListenerContext, SocketPath};
+
+/// The client's address: behind a proxy the first of `X-Forwarded-For`, unchecked, as Synapse takes
+/// it; else that of the connection, or the path of the Unix socket.
+pub(crate) fn ip(request: &HttpRequest, listener: &ListenerContext) -> String {
+    let forwarded = HeaderName::from_static("x-forwarded-for");
+    let forwarded = request.headers().get(forwarded).filter(|_| listener.x_forwarded);
+    // A value that is not ASCII is no address; Synapse drops the connection over it.
+    if let Some(first) = forwarded.and_then(|value| value.to_str().ok()?.split(',').next()) {
+        return first.trim().to_owned();
+    }
+    match (request.peer_addr(), request.conn_data::<SocketPath>()) {
+        (Some(peer), _) => peer.ip().to_canonical().to_string(),
+        (None, Some(SocketPath(path))) => path.display().to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+/// The User-Agent as far as it is text; `None` if there is none.
+pub(crate) fn user_agent(request: &HttpRequest) -> Option<String> {
+    let value = request.headers().get(USER_AGENT)?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}

@@ -1,0 +1,110 @@
+//! Query strings as Synapse reads them: parameters are separated by `&` or `;`, `+` is a space, names are decoded and case-sensitive,
+//! the first value of a repeated name counts, and a name without a value has the empty one.
+
+use std::borrow::Cow;
+
+use key_backup_model::BackupVersion;
+use percent_encoding::percent_decode;
+
+use crate::ApiError;
+
+/// The query string of a request, still encoded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Query<'a>(&'a str);
+
+impl<'a> Query<'a> {
+    pub(crate) fn new(query: &'a str) -> Self {
+        Self(query)
+    }
+
+    /// The first value of a parameter, decoded; `None` if the parameter is not there.
+    pub(crate) fn first(self, name: &str) -> Option<Vec<u8>> {
+        self.0.split(['&', ';']).filter(|part| !part.is_empty()).find_map(|part| {
+            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+            (decode(key) == name.as_bytes()).then(|| decode(value))
+        })
+    }
+
+    /// The parameter `version`, which all operations on keys need.
+    ///
+    /// Says what the client sent, and which version that is: `None` for a text that names none.
+    pub(crate) fn version(self) -> Result<(String, Option<BackupVersion>), ApiError> {
+        let value = self.first("version").ok_or(ApiError::MissingQuery("version"))?;
+        let text = String::from_utf8(value).ok().filter(|text| text.is_ascii());
+        let text = text.ok_or(ApiError::QueryNotAscii("version"))?;
+        let version = BackupVersion::parse(&text);
+        Ok((text, version))
+    }
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    let spaced: Cow<'_, str> = if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
+    percent_decode(spaced.as_bytes()).collect()
+}
+
+/// The request's target with every value of `access_token` hidden, for the log.
+pub(crate) fn redacted(target: &str) -> Cow<'_, str> {
+    let Some((path, query)) = target.split_once('?') else { return target.into() };
+    let is_token = |part: &str| decode(part.split('=').next().unwrap_or(part)) == b"access_token";
+    if !query.split(['&', ';']).any(is_token) {
+        return target.into();
+    }
+    let mut text = format!("{path}?");
+    for part in query.split_inclusive(['&', ';']) {
+        if is_token(part.trim_end_matches(['&', ';'])) {
+            text.push_str("access_token=<redacted>");
+            text.extend(part.chars().next_back().filter(|last| matches!(last, '&' | ';')));
+        } else {
+            text.push_str(part);
+        }
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(query: &str) -> Option<Vec<u8>> {
+        Query::new(query).first("version")
+    }
+
+    #[test]
+    fn the_first_value_counts() {
+        assert_eq!(first("version=1&version=2").unwrap(), b"1");
+        assert_eq!(first("a=b;version=3;version=4").unwrap(), b"3");
+    }
+
+    #[test]
+    fn names_and_values_are_decoded() {
+        assert_eq!(first("v%65rsion=%31+%2B").unwrap(), b"1 +");
+        assert_eq!(first("version=a=b").unwrap(), b"a=b");
+        assert_eq!(first("Version=1"), None);
+    }
+
+    #[test]
+    fn a_name_without_a_value_is_there_and_empty() {
+        assert_eq!(first("version").unwrap(), b"");
+        assert_eq!(first("&&version=&x").unwrap(), b"");
+        assert_eq!(first(""), None);
+    }
+
+    #[test]
+    fn a_version_that_is_not_ascii_is_told_from_one_that_is_missing() {
+        assert!(matches!(Query::new("version=%C3%A9").version(), Err(ApiError::QueryNotAscii(_))));
+        assert!(matches!(Query::new("").version(), Err(ApiError::MissingQuery(_))));
+        assert_eq!(Query::new("version=x").version().unwrap(), ("x".to_owned(), None));
+    }
+
+    #[test]
+    fn tokens_do_not_reach_the_log_however_they_are_spelled() {
+        assert_eq!(redacted("/p?version=1"), "/p?version=1");
+        assert_eq!(redacted("/p?access_token=x&v=1"), "/p?access_token=<redacted>&v=1");
+        assert_eq!(
+            redacted("/p?a=1;%61ccess_token=x;access_token=y"),
+            "/p?a=1;access_token=<redacted>;access_token=<redacted>"
+        );
+        assert_eq!(redacted("/p?access_token"), "/p?access_token=<redacted>");
+        assert_eq!(redacted("/p?access_token=a?access_token=b"), "/p?access_token=<redacted>");
+    }
+}

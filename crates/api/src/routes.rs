@@ -1,0 +1,138 @@
+//! The one list of routes: which raw path is which resource, and which methods it takes.
+//!
+//! Paths are matched as Synapse matches them: split at `/` while still encoded, each segment decoded afterwards. So `%2F` in a
+//! session id stays in its segment, `+` is a plus, and `%6Beys` is not `keys`.
+
+use actix_web::http::Method;
+use percent_encoding::percent_decode_str;
+
+/// A resource of the worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// `/room_keys/keys`, `/room_keys/keys/{roomId}`, `/room_keys/keys/{roomId}/{sessionId}`.
+    Keys { room: Option<String>, session: Option<String> },
+    /// `/room_keys/version`.
+    LatestVersion,
+    /// `/room_keys/version/{version}`.
+    Version(String),
+    /// `/health`.
+    Health,
+    /// `/_synapse/metrics`.
+    Metrics,
+    /// Anything else.
+    Unknown,
+}
+
+impl Route {
+    /// Finds the resource of a path that is still percent-encoded.
+    pub(crate) fn of(path: &str) -> Self {
+        match path {
+            "/health" => return Self::Health,
+            "/_synapse/metrics" => return Self::Metrics,
+            _ => {}
+        }
+        let Some(segments) = room_keys_segments(path) else { return Self::Unknown };
+        let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+        match segments[..] {
+            ["version"] => Self::LatestVersion,
+            ["version", version] => Self::Version(decoded(version)),
+            ["keys"] => Self::Keys { room: None, session: None },
+            ["keys", room] => Self::Keys { room: Some(decoded(room)), session: None },
+            ["keys", room, session] => {
+                Self::Keys { room: Some(decoded(room)), session: Some(decoded(session)) }
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether the resource has this method. `HEAD` is `GET` everywhere, `OPTIONS` is answered before it comes to this.
+    pub(crate) fn allows(&self, method: &Method) -> bool {
+        let methods: &[Method] = match self {
+            Self::Keys { .. } | Self::Version(_) => &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE],
+            Self::LatestVersion => &[Method::GET, Method::HEAD, Method::POST],
+            Self::Health | Self::Metrics => &[Method::GET, Method::HEAD],
+            Self::Unknown => &[],
+        };
+        methods.contains(method)
+    }
+
+    /// Synapse's name for the group of endpoints, as it stands in metrics.
+    pub(crate) fn servlet(&self) -> &'static str {
+        match self {
+            Self::Keys { .. } => "RoomKeysServlet",
+            Self::LatestVersion => "RoomKeysNewVersionServlet",
+            Self::Version(_) => "RoomKeysVersionServlet",
+            Self::Health => "HealthResource",
+            Self::Metrics => "MetricsResource",
+            Self::Unknown => "ClientRestResource",
+        }
+    }
+}
+
+/// The segments after `/_matrix/client/{prefix}/room_keys/`, none of them empty.
+fn room_keys_segments(path: &str) -> Option<Vec<&str>> {
+    let (prefix, rest) = path.strip_prefix("/_matrix/client/")?.split_once("/room_keys/")?;
+    let segments: Vec<&str> = rest.split('/').collect();
+    let known =
+        matches!(prefix, "r0" | "v3" | "unstable") && segments.iter().all(|segment| !segment.is_empty());
+    known.then_some(segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(room: &str, session: Option<&str>) -> Route {
+        Route::Keys { room: Some(room.to_owned()), session: session.map(str::to_owned) }
+    }
+
+    fn route(rest: &str) -> Route {
+        Route::of(&format!("/_matrix/client/v3/room_keys/{rest}"))
+    }
+
+    #[test]
+    fn every_resource_is_found_under_the_three_prefixes() {
+        for prefix in ["r0", "v3", "unstable"] {
+            let route = |rest: &str| Route::of(&format!("/_matrix/client/{prefix}/room_keys/{rest}"));
+            assert_eq!(route("version"), Route::LatestVersion);
+            assert_eq!(route("version/1"), Route::Version("1".to_owned()));
+            assert_eq!(route("keys"), Route::Keys { room: None, session: None });
+            assert_eq!(route("keys/!r:x"), keys("!r:x", None));
+            assert_eq!(route("keys/!r:x/s"), keys("!r:x", Some("s")));
+        }
+    }
+
+    #[test]
+    fn segments_are_split_before_they_are_decoded() {
+        assert_eq!(route("keys/%21r%3Ax/a%2Fb+c%2B"), keys("!r:x", Some("a/b+c+")));
+        assert_eq!(route("keys/%zz/%ff"), keys("%zz", Some("\u{fffd}")));
+        assert_eq!(route("keys/../."), keys("..", Some(".")));
+    }
+
+    #[test]
+    fn other_paths_are_unknown() {
+        for path in [
+            "/_matrix/client/v1/room_keys/version",
+            "/_matrix/client/api/v1/room_keys/version",
+            "/_matrix/client/v3/room_keys/",
+            "/_matrix/client/v3/room_keys/keys/",
+            "/_matrix/client/v3/room_keys/keys//s",
+            "/_matrix/client/v3/room_keys/keys/r/s/",
+            "/_matrix/client/v3/room_keys/keys/r/s/t",
+            "/_matrix/client/v3/room_keys/%6Beys",
+            "/_matrix/client/v3/room_keys/Keys",
+            "/_matrix/client/v3//room_keys/keys",
+            "/health/",
+            "/",
+        ] {
+            assert_eq!(Route::of(path), Route::Unknown, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_method_in_lower_case_is_another_method() {
+        let lower = Method::from_bytes(b"get").unwrap();
+        assert!(!route("version").allows(&lower));
+        assert!(route("version").allows(&Method::POST) && !route("version").allows(&Method::PUT));
+    }
+}

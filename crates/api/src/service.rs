@@ -1,0 +1,103 @@
+//! The way of every request: route, handler, headers, log.
+
+use std::{error::Error, rc::Rc, sync::Arc};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::BoxBody,
+    http::Method,
+    web::{self, Data, Payload, ServiceConfig},
+};
+use key_backup_storage::measured;
+
+use crate::{
+    ApiError, AppState, ListenerContext, Serves,
+    access_log::Exchange,
+    cpu::metered,
+    handlers::{self, Call},
+    record::Record,
+    reply,
+    routes::Route,
+};
+
+/// Serves everything on all listeners of one thread.
+///
+/// actix's own routing is left out because it decodes paths before it matches them: see `routes`.
+pub fn configure(config: &mut ServiceConfig, state: AppState) {
+    config.app_data(Data::new(state)).default_service(web::to(serve));
+}
+
+async fn serve(request: HttpRequest, payload: Payload, state: Data<AppState>) -> HttpResponse<BoxBody> {
+    let instance = Arc::clone(&state.instance);
+    let Some(listener) = instance.listeners.of(&request) else {
+        tracing::error!("a request came in on {}, which is no listener", request.app_config().local_addr());
+        return HttpResponse::InternalServerError().finish();
+    };
+    let route = served_route(listener, request.path());
+    let record = Rc::new(Record::default());
+    let exchange =
+        Exchange::begin(Arc::clone(&instance), listener, &request, route.servlet(), Rc::clone(&record));
+    let call = Call { state, request, record: Rc::clone(&record), payload };
+    let ((result, database), cpu) = metered(measured(Box::pin(answer(call, route)))).await;
+    record.add_work(database, cpu);
+    let response = result.unwrap_or_else(|error| {
+        if error.is_ours() {
+            tracing::error!(request = exchange.id(), "{}", chain(&error));
+        }
+        reply::error(&error)
+    });
+    exchange.finish_with(response).map_into_boxed_body()
+}
+
+/// A resource that this listener does not have is unknown on it.
+fn served_route(listener: &ListenerContext, path: &str) -> Route {
+    let Serves::Resources { client, metrics } = listener.serves else { return Route::Metrics };
+    let route = Route::of(path);
+    let served = match route {
+        Route::Health | Route::Unknown => true,
+        Route::Metrics => metrics,
+        Route::Keys { .. } | Route::LatestVersion | Route::Version(_) => client,
+    };
+    if served { route } else { Route::Unknown }
+}
+
+/// Route and method are checked before the token, as in Synapse.
+async fn answer(call: Call, route: Route) -> Result<HttpResponse, ApiError> {
+    let method = call.request.method().clone();
+    if method == Method::OPTIONS {
+        return Ok(reply::preflight(&call.state.instance.settings));
+    }
+    if route == Route::Unknown {
+        return Err(ApiError::Unrecognized);
+    }
+    if !route.allows(&method) {
+        return Err(ApiError::MethodNotAllowed);
+    }
+    match (route, method) {
+        (Route::Health, _) => Ok(reply::healthy()),
+        (Route::Metrics, _) => Ok(handlers::metrics::answer(&call)),
+        (Route::LatestVersion, Method::POST) => handlers::version_post::answer(call).await,
+        (Route::LatestVersion, _) => handlers::version_get::answer(call, None).await,
+        (Route::Version(version), Method::PUT) => handlers::version_put::answer(call, &version).await,
+        (Route::Version(version), Method::DELETE) => handlers::version_delete::answer(call, &version).await,
+        (Route::Version(version), _) => handlers::version_get::answer(call, Some(&version)).await,
+        (Route::Keys { room, session }, Method::PUT) => handlers::keys_put::answer(call, room, session).await,
+        (Route::Keys { room, session }, Method::DELETE) => {
+            handlers::keys_delete::answer(call, room, session).await
+        }
+        (Route::Keys { room, session }, _) => handlers::keys_get::answer(call, room, session).await,
+        (Route::Unknown, _) => Err(ApiError::Unrecognized),
+    }
+}
+
+/// An error and everything behind it, on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

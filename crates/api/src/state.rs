@@ -1,0 +1,126 @@
+//! What handlers share.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_web::HttpRequest;
+use key_backup_metrics::Metrics;
+use key_backup_storage::{Database, Databases};
+
+/// One instance of the worker, shared by all of its threads.
+pub struct Instance {
+    /// Synapse's database, from which each thread takes its part.
+    pub databases: Databases,
+    /// Where everything is counted.
+    pub metrics: Arc<Metrics>,
+    /// The settings.
+    pub settings: ApiSettings,
+    /// Where it listens.
+    pub listeners: Listeners,
+    requests: AtomicU64,
+}
+
+impl Instance {
+    /// Puts the parts together.
+    pub fn new(
+        databases: Databases,
+        metrics: Arc<Metrics>,
+        settings: ApiSettings,
+        listeners: Listeners,
+    ) -> Self {
+        Self { databases, metrics, settings, listeners, requests: AtomicU64::new(0) }
+    }
+
+    /// A number for the next request, for its id.
+    pub(crate) fn next_request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// What the handlers of one thread share.
+pub struct AppState {
+    /// The instance.
+    pub(crate) instance: Arc<Instance>,
+    /// This thread's part of the database.
+    pub(crate) database: Database,
+}
+
+impl AppState {
+    /// The state for the thread that calls it.
+    pub fn of_this_thread(instance: Arc<Instance>) -> Self {
+        let database = instance.databases.of_this_thread();
+        Self { instance, database }
+    }
+}
+
+/// Settings of the API.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// Synapse's `server_name`.
+    pub server_name: String,
+    /// The largest body of a request, in bytes.
+    pub max_request_body: usize,
+    /// `Access-Control-Max-Age` of preflights; zero leaves the header out, as Synapse does.
+    pub cors_max_age: Duration,
+}
+
+/// What a handler has to know of the listener that a request came in on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerContext {
+    /// In the request log: the listener's `tag`, else its port, else `unix`.
+    pub tag: String,
+    /// The client's address is the first of `X-Forwarded-For`.
+    pub x_forwarded: bool,
+    /// A header whose value goes into the request's id.
+    pub request_id_header: Option<String>,
+    /// What it serves.
+    pub serves: Serves,
+}
+
+/// What a listener serves besides `/health`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serves {
+    /// The resources of a listener of type `http`.
+    Resources {
+        /// The resource `client`: the key backup.
+        client: bool,
+        /// The resource `metrics`: `/_synapse/metrics`.
+        metrics: bool,
+    },
+    /// Metrics under any path: a listener of type `metrics`.
+    MetricsEverywhere,
+}
+
+/// Put into the data of a connection that came in on a Unix socket: the path of the socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketPath(pub PathBuf);
+
+/// All listeners of an instance, by where they are bound.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// By the address that a TCP socket is bound to.
+    pub tcp: Vec<(SocketAddr, ListenerContext)>,
+    /// By the path of a Unix socket.
+    pub unix: Vec<(PathBuf, ListenerContext)>,
+}
+
+impl Listeners {
+    /// The listener that a request came in on; `None` for one that is not in the list.
+    pub(crate) fn of(&self, request: &HttpRequest) -> Option<&ListenerContext> {
+        match request.conn_data::<SocketPath>() {
+            Some(SocketPath(path)) => find(&self.unix, path),
+            None => find(&self.tcp, &request.app_config().local_addr()),
+        }
+    }
+}
+
+fn find<'a, K: PartialEq>(listeners: &'a [(K, ListenerContext)], key: &K) -> Option<&'a ListenerContext> {
+    listeners.iter().find(|(bound, _)| bound == key).map(|(_, context)| context)
+}

@@ -1,1 +1,10 @@
 //! The key-backup worker: command line, configuration, listeners and life cycle.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+mod lifecycle;
+mod listen;
+mod schema;
+pub mod telemetry;
+mod tls;

@@ -1,0 +1,84 @@
+//! The worker as one object: it is built, which opens its listeners, and then runs until it is told to stop.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use actix_web::{App as Service, HttpServer, dev::Server};
+use anyhow::Context;
+use key_backup_api::{ApiSettings, AppState, Instance, configure};
+use key_backup_metrics::Metrics;
+use key_backup_storage::Databases;
+
+use crate::{
+    config::Config,
+    lifecycle::{self, Grace, KEEP_ALIVE},
+    listen::{self, Bound, Listening},
+    schema,
+    telemetry::LogHandle,
+    tls::Certificates,
+};
+
+/// A worker whose listeners are open.
+pub struct App {
+    server: Server,
+    certificates: Certificates,
+    grace: Grace,
+    schema: schema::Check,
+}
+
+impl App {
+    /// Checks the database if it can be reached, and opens the listeners.
+    ///
+    /// # Errors
+    ///
+    /// A certificate cannot be read, an address cannot be bound, or the database is not one of Synapse's. A database that
+    /// cannot be reached is no error: requests are answered with 503 until it can.
+    pub async fn build(config: Config) -> anyhow::Result<Self> {
+        let metrics = Arc::new(Metrics::new(&config.server_name).context("cannot register the metrics")?);
+        let threads = threads(&config);
+        let databases = Databases::new(&config.database, threads, Arc::clone(&metrics))
+            .context("cannot use the database settings")?;
+        let mut schema = schema::Check::new(databases.for_checks(), config.database.allow_unsafe_locale);
+        schema.first_try().await?;
+        let mut certificates = Certificates::default();
+        let listening = Listening::open(&config.listeners, &mut certificates)?;
+        let settings = ApiSettings {
+            server_name: config.server_name.clone(),
+            max_request_body: config.max_request_body,
+            cors_max_age: config.own.cors_max_age,
+        };
+        let grace = Grace(config.own.shutdown_grace);
+        let instance = Arc::new(Instance::new(databases, metrics, settings, listening.contexts));
+        let state = move || AppState::of_this_thread(Arc::clone(&instance));
+        let mut server =
+            HttpServer::new(move || Service::new().configure(|service| configure(service, state())))
+                .workers(threads.get())
+                .disable_signals()
+                .shutdown_timeout(grace.seconds())
+                .keep_alive(KEEP_ALIVE)
+                .on_connect(listen::note_socket_path);
+        for socket in listening.sockets {
+            server = match socket {
+                Bound::Tcp(socket) => server.listen(socket),
+                Bound::Tls(socket, config) => server.listen_rustls_0_23(socket, *config),
+                Bound::Unix(socket) => server.listen_uds(socket),
+            }
+            .context("cannot serve a listener")?;
+        }
+        Ok(Self { server: server.run(), certificates, grace, schema })
+    }
+
+    /// Serves until SIGTERM or SIGINT, then finishes what is in flight.
+    ///
+    /// # Errors
+    ///
+    /// The database turns out not to be one of Synapse's, or the server fails.
+    pub async fn run_until_stopped(self, log: LogHandle) -> anyhow::Result<()> {
+        lifecycle::run(self.server, self.certificates, self.grace, self.schema, log).await
+    }
+}
+
+/// Never more threads than connections: each thread needs one.
+fn threads(config: &Config) -> NonZeroUsize {
+    let connections = NonZeroUsize::new(config.database.max_connections).unwrap_or(NonZeroUsize::MIN);
+    config.own.threads.min(connections)
+}

@@ -1,0 +1,71 @@
+//! `key_backup_worker`: the settings that Synapse does not have.
+
+use std::{num::NonZeroUsize, thread, time::Duration};
+
+use super::{
+    ConfigError, LogFormat,
+    files::Files,
+    node::{Node, optional},
+};
+
+/// The section `key_backup_worker`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnSettings {
+    /// `threads`: how many threads serve HTTP. Default: one per core.
+    pub threads: NonZeroUsize,
+    /// `shutdown_grace`: how long requests in flight may take to finish once the worker is told to stop. Default: 30 s.
+    pub shutdown_grace: Duration,
+    /// `cors_max_age`: how long browsers may remember a preflight; zero sends no `Access-Control-Max-Age`.
+    /// Default: 24 h.
+    pub cors_max_age: Duration,
+    /// `counts_lifetime`: how long a count of keys in Redis is used at most. Default: 10 min.
+    pub counts_lifetime: Duration,
+}
+
+impl Default for OwnSettings {
+    fn default() -> Self {
+        Self {
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            shutdown_grace: Duration::from_secs(30),
+            cors_max_age: Duration::from_hours(24),
+            counts_lifetime: Duration::from_mins(10),
+        }
+    }
+}
+
+/// Reads the section, and the log format that it may set in place of the one of `worker_log_config`.
+pub(super) fn read(files: &Files) -> Result<(OwnSettings, Option<LogFormat>), ConfigError> {
+    const KNOWN: [&str; 5] = ["counts_lifetime", "cors_max_age", "log_format", "shutdown_grace", "threads"];
+    let mut settings = OwnSettings::default();
+    let mut log_format = None;
+    let Some(section) = optional(files.get("key_backup_worker"), Node::section)? else {
+        return Ok((settings, log_format));
+    };
+    for (key, node) in section.entries() {
+        match key {
+            _ if !KNOWN.contains(&key) => {
+                return Err(node.error(format!("no such setting; there are {}", KNOWN.join(", "))));
+            }
+            _ if node.is_null() => {}
+            "threads" => settings.threads = threads(&node)?,
+            "shutdown_grace" => settings.shutdown_grace = node.duration()?,
+            "cors_max_age" => settings.cors_max_age = node.duration()?,
+            "counts_lifetime" => settings.counts_lifetime = node.duration()?,
+            _ => log_format = Some(format(&node)?),
+        }
+    }
+    Ok((settings, log_format))
+}
+
+fn threads(node: &Node<'_>) -> Result<NonZeroUsize, ConfigError> {
+    let threads = node.integer(1..=1024)?;
+    NonZeroUsize::new(threads).ok_or_else(|| node.expected("at least 1"))
+}
+
+fn format(node: &Node<'_>) -> Result<LogFormat, ConfigError> {
+    match node.text() {
+        Ok("text") => Ok(LogFormat::Text),
+        Ok("json") => Ok(LogFormat::Json),
+        _ => Err(node.expected("text or json")),
+    }
+}

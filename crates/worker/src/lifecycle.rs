@@ -1,0 +1,111 @@
+//! From ready to stopped: signals, and what the service manager is told.
+
+use std::{process, time::Duration};
+
+use actix_web::dev::{Server, ServerHandle};
+use anyhow::Context;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{schema::Check, telemetry::LogHandle, tls::Certificates};
+
+/// How long an idle connection is kept: longer than nginx keeps its own (60 s), so that nginx never sends a request into a
+/// connection that is just being closed.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long requests in flight may take to finish.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grace(pub(crate) Duration);
+
+impl Grace {
+    /// In whole seconds, rounded up: the server counts in them.
+    pub(crate) fn seconds(self) -> u64 {
+        self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0)
+    }
+}
+
+/// Runs the server until SIGTERM or SIGINT, or until the check finds the wrong database.
+///
+/// A first signal stops accepting and lets requests finish; a second one ends them. SIGHUP reads certificates anew and
+/// reopens the log file.
+pub(crate) async fn run(
+    server: Server,
+    certificates: Certificates,
+    grace: Grace,
+    schema: Check,
+    log: LogHandle,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::new().context("cannot listen for signals")?;
+    let handle = server.handle();
+    let mut server = actix_web::rt::spawn(server);
+    notify(&[NotifyState::Ready, NotifyState::MainPid(process::id())]);
+    tracing::info!("ready");
+    let mismatch = schema.until_mismatch();
+    let ended = tokio::select! {
+        () = signals.until_stop(|| reload(&certificates, &log)) => Ok(()),
+        error = mismatch => Err(error),
+        ended = &mut server => return ended.context("the server panicked")?.context("the server failed"),
+    };
+    notify(&[NotifyState::Stopping]);
+    tracing::info!("stopping: requests in flight have {} s to finish", grace.seconds());
+    stop(&handle, &mut signals).await;
+    server.await.context("the server panicked")?.context("the server failed")?;
+    tracing::info!("stopped");
+    ended
+}
+
+/// Lets requests finish, unless a second signal says that there is no time.
+async fn stop(handle: &ServerHandle, signals: &mut Signals) {
+    tokio::select! {
+        () = handle.stop(true) => {}
+        () = signals.until_stop(|| {}) => {
+            tracing::warn!("stopping at once, on a second signal");
+            handle.stop(false).await;
+        }
+    }
+}
+
+fn reload(certificates: &Certificates, log: &LogHandle) {
+    notify(&[
+        NotifyState::Reloading,
+        NotifyState::monotonic_usec_now().unwrap_or(NotifyState::Status("reloading")),
+    ]);
+    log.reopen();
+    certificates.reload();
+    tracing::info!("reloaded certificates and reopened the log");
+    notify(&[NotifyState::Ready]);
+}
+
+/// Tells systemd, where it asked to be told.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!("cannot notify the service manager: {error}");
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for SIGTERM or SIGINT, and calls `reload` on each SIGHUP meanwhile.
+    async fn until_stop(&mut self, reload: impl Fn()) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => reload(),
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Checks that the database is Synapse's, now if it can be reached, else as soon as it can.
+
+use std::time::Duration;
+
+use key_backup_storage::Database;
+
+/// How long the start waits for the database.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long to wait between tries.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// A check that is made until it has an answer.
+pub(crate) struct Check {
+    database: Option<Database>,
+    allow_unsafe_locale: bool,
+}
+
+impl Check {
+    pub(crate) fn new(database: Database, allow_unsafe_locale: bool) -> Self {
+        Self { database: Some(database), allow_unsafe_locale }
+    }
+
+    /// Checks before anything is opened. A database that cannot be reached is checked later.
+    ///
+    /// # Errors
+    ///
+    /// What the database lacks.
+    pub(crate) async fn first_try(&mut self) -> anyhow::Result<()> {
+        let Some(database) = &self.database else { return Ok(()) };
+        let check = database.check_schema(self.allow_unsafe_locale);
+        match tokio::time::timeout(PATIENCE, check).await {
+            Ok(Ok(outcome)) => {
+                self.database = None;
+                Ok(outcome?)
+            }
+            Ok(Err(error)) => {
+                tracing::warn!("the database cannot be checked yet: {:#}", anyhow::Error::from(error));
+                Ok(())
+            }
+            Err(_) => {
+                tracing::warn!("the database cannot be checked yet: it doesn't answer");
+                Ok(())
+            }
+        }
+    }
+
+    /// Goes on trying. Returns only if the database is not one that can be served.
+    pub(crate) async fn until_mismatch(mut self) -> anyhow::Error {
+        while self.database.is_some() {
+            tokio::time::sleep(PAUSE).await;
+            if let Err(mismatch) = self.first_try().await {
+                return mismatch;
+            }
+        }
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,3 @@
+//! The worker from outside: its own binary over HTTP, on real PostgreSQL.
+
+mod common;

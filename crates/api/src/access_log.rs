@@ -17,7 +17,7 @@ use actix_web::{
 };
 use key_backup_metrics::Served;
 
-use crate::{Instance, ListenerContext, client, extract::query::redacted, record::Record};
+use crate::{Instance, ListenerContext, client::Client, extract::query::redacted, record::Record};
 
 /// One request and its answer, as far as the log tells of them.
 pub(crate) struct Exchange {
@@ -26,11 +26,10 @@ pub(crate) struct Exchange {
     servlet: &'static str,
     id: String,
     tag: String,
-    ip: String,
+    client: Rc<Client>,
     method: Method,
     target: String,
     protocol: Version,
-    user_agent: Option<String>,
     started: Instant,
 }
 
@@ -41,6 +40,7 @@ impl Exchange {
         listener: &ListenerContext,
         request: &HttpRequest,
         servlet: &'static str,
+        client: Rc<Client>,
         record: Rc<Record>,
     ) -> Self {
         instance.metrics.http.received(request.method().as_str(), servlet);
@@ -54,12 +54,11 @@ impl Exchange {
                 header.map_or_else(|| sequence.to_string(), str::to_owned)
             ),
             tag: listener.tag.clone(),
-            ip: client::ip(request, listener),
+            client,
             method: request.method().clone(),
             target: redacted(request.uri().path_and_query().map_or("", |target| target.as_str()))
                 .into_owned(),
             protocol: request.version(),
-            user_agent: client::user_agent(request),
             started: Instant::now(),
             instance,
             record,
@@ -113,7 +112,7 @@ impl Exchange {
     fn line(&self, served: &Served, handled: Duration, complete: bool) -> String {
         let mut line = format!(
             "{} - {} - {{{}}} Processed request: {:.3}sec/{:.3}sec ru=({:.3}sec, {:.3}sec) db=({:.3}sec/{:.3}sec/{}) {}B {}{} \"{} {} {:?}\" \"{}\" [0 dbevts]",
-            self.ip,
+            self.client.ip,
             self.tag,
             self.requester(),
             handled.as_secs_f64(),
@@ -129,12 +128,16 @@ impl Exchange {
             self.method,
             self.target,
             self.protocol,
-            self.user_agent.as_deref().unwrap_or("-"),
+            self.user_agent(),
         );
         for (name, value) in self.record.extra() {
             let _ = write!(line, " {name}={value}");
         }
         line
+    }
+
+    fn user_agent(&self) -> &str {
+        if self.client.user_agent.is_empty() { "-" } else { &self.client.user_agent }
     }
 
     fn requester(&self) -> &str {
@@ -151,13 +154,13 @@ macro_rules! emit {
                 target: "synapse.access",
                 logger = format_args!("synapse.access.http.{}", self.tag),
                 request = self.id,
-                ip_address = self.ip,
+                ip_address = self.client.ip,
                 site_tag = self.tag,
                 requester = self.requester(),
                 method = self.method.as_str(),
                 url = self.target,
                 protocol = format_args!("{:?}", self.protocol),
-                user_agent = self.user_agent.as_deref().unwrap_or("-"),
+                user_agent = self.user_agent(),
                 status = status,
                 server_name = self.instance.settings.server_name,
                 keys_in = record.keys_in.get(),

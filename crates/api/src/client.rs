@@ -7,9 +7,25 @@ use actix_web::{
 
 use crate::state::{ListenerContext, SocketPath};
 
-/// The client's address: behind a proxy the first of `X-Forwarded-For`, unchecked, as Synapse takes
-/// it; else that of the connection, or the path of the Unix socket.
-pub(crate) fn ip(request: &HttpRequest, listener: &ListenerContext) -> String {
+/// Who is at the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Client {
+    /// The address: behind a proxy the first of `X-Forwarded-For`, unchecked, as Synapse takes it; else that of the connection, or the
+    /// path of the Unix socket.
+    pub(crate) ip: String,
+    /// The User-Agent as far as it is text; empty if there is none.
+    pub(crate) user_agent: String,
+}
+
+impl Client {
+    pub(crate) fn of(request: &HttpRequest, listener: &ListenerContext) -> Self {
+        let user_agent = request.headers().get(USER_AGENT);
+        let user_agent = user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        Self { ip: ip(request, listener), user_agent: user_agent.unwrap_or_default() }
+    }
+}
+
+fn ip(request: &HttpRequest, listener: &ListenerContext) -> String {
     let forwarded = HeaderName::from_static("x-forwarded-for");
     let forwarded = request.headers().get(forwarded).filter(|_| listener.x_forwarded);
     // A value that is not ASCII is no address; Synapse drops the connection over it.
@@ -21,10 +37,4 @@ pub(crate) fn ip(request: &HttpRequest, listener: &ListenerContext) -> String {
         (None, Some(SocketPath(path))) => path.display().to_string(),
         (None, None) => String::new(),
     }
-}
-
-/// The User-Agent as far as it is text; `None` if there is none.
-pub(crate) fn user_agent(request: &HttpRequest) -> Option<String> {
-    let value = request.headers().get(USER_AGENT)?;
-    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }

@@ -7,6 +7,7 @@
 mod access_log;
 mod auth;
 mod client;
+mod counted;
 mod cpu;
 mod error;
 mod extract;
@@ -21,4 +22,4 @@ mod state;
 
 pub use error::ApiError;
 pub use service::configure;
-pub use state::{ApiSettings, AppState, Instance, ListenerContext, Listeners, Serves, SocketPath};
+pub use state::{ApiSettings, AppState, Instance, ListenerContext, Listeners, Serves, SocketPath, Synapse};

@@ -13,6 +13,7 @@ use key_backup_storage::measured;
 use crate::{
     ApiError, AppState, ListenerContext, Serves,
     access_log::Exchange,
+    client::Client,
     cpu::metered,
     handlers::{self, Call},
     record::Record,
@@ -35,9 +36,16 @@ async fn serve(request: HttpRequest, payload: Payload, state: Data<AppState>) ->
     };
     let route = served_route(listener, request.path());
     let record = Rc::new(Record::default());
-    let exchange =
-        Exchange::begin(Arc::clone(&instance), listener, &request, route.servlet(), Rc::clone(&record));
-    let call = Call { state, request, record: Rc::clone(&record), payload };
+    let client = Rc::new(Client::of(&request, listener));
+    let exchange = Exchange::begin(
+        Arc::clone(&instance),
+        listener,
+        &request,
+        route.servlet(),
+        Rc::clone(&client),
+        Rc::clone(&record),
+    );
+    let call = Call { state, request, client, record: Rc::clone(&record), payload };
     let ((result, database), cpu) = metered(measured(Box::pin(answer(call, route)))).await;
     record.add_work(database, cpu);
     let response = result.unwrap_or_else(|error| {

@@ -11,8 +11,9 @@ use std::{
 };
 
 use actix_web::HttpRequest;
+use key_backup_cache::{Counts, SharedCounts, Tokens, UserIps};
 use key_backup_metrics::Metrics;
-use key_backup_storage::{Database, Databases};
+use key_backup_storage::{Database, Databases, TokenOwner};
 
 /// One instance of the worker, shared by all of its threads.
 pub struct Instance {
@@ -24,20 +25,25 @@ pub struct Instance {
     pub settings: ApiSettings,
     /// Where it listens.
     pub listeners: Listeners,
-    requests: AtomicU64,
+    /// What is remembered of backups' sizes.
+    pub counts: Arc<SharedCounts>,
+    /// What of Synapse is heard and told; `None` without Redis.
+    pub synapse: Option<Synapse>,
+    /// Numbers the requests; begin with zero.
+    pub requests: AtomicU64,
+}
+
+/// What the API has of Synapse's replication.
+pub struct Synapse {
+    /// Access tokens that were looked up before.
+    pub tokens: Arc<Tokens<TokenOwner>>,
+    /// Takes notes of who was seen.
+    pub user_ips: UserIps,
+    /// Synapse's `track_puppeted_user_ips`: the user whom an admin puppets counts as seen, too.
+    pub track_puppeted_user_ips: bool,
 }
 
 impl Instance {
-    /// Puts the parts together.
-    pub fn new(
-        databases: Databases,
-        metrics: Arc<Metrics>,
-        settings: ApiSettings,
-        listeners: Listeners,
-    ) -> Self {
-        Self { databases, metrics, settings, listeners, requests: AtomicU64::new(0) }
-    }
-
     /// A number for the next request, for its id.
     pub(crate) fn next_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed)
@@ -50,13 +56,16 @@ pub struct AppState {
     pub(crate) instance: Arc<Instance>,
     /// This thread's part of the database.
     pub(crate) database: Database,
+    /// This thread's way to the counts.
+    pub(crate) counts: Counts,
 }
 
 impl AppState {
     /// The state for the thread that calls it.
     pub fn of_this_thread(instance: Arc<Instance>) -> Self {
         let database = instance.databases.of_this_thread();
-        Self { instance, database }
+        let counts = Counts::of_this_thread(Arc::clone(&instance.counts));
+        Self { instance, database, counts }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Shorthand for registering a metric: name, help text, labels.
 
 use prometheus::{
-    CounterVec, Error, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge,
+    CounterVec, Error, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, core::Collector,
 };
 
@@ -21,6 +21,10 @@ pub(crate) fn counters(
     labels: &[&str],
 ) -> Result<IntCounterVec, Error> {
     registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+pub(crate) fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, Error> {
+    registered(registry, IntCounter::with_opts(Opts::new(name, help))?)
 }
 
 /// Counters of seconds.

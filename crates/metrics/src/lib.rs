@@ -4,6 +4,7 @@
 //! stock Grafana dashboard shows this worker beside Synapse's own. What Synapse has no name for begins
 //! with `key_backup_`.
 
+mod cache;
 mod family;
 mod http;
 mod process;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
+pub use cache::{CacheMetrics, LookUp};
 pub use http::{HttpMetrics, Served};
 pub use process::ProcessMetrics;
 pub use prometheus::Error;
@@ -24,6 +26,8 @@ pub struct Metrics {
     pub http: HttpMetrics,
     /// Queries, transactions and connections.
     pub storage: StorageMetrics,
+    /// Caches, Redis and replication.
+    pub cache: CacheMetrics,
     synapse: Registry,
     process: Registry,
 }
@@ -42,6 +46,7 @@ impl Metrics {
         Ok(Self {
             http: HttpMetrics::new(&synapse)?,
             storage: StorageMetrics::new(&synapse)?,
+            cache: CacheMetrics::new(&synapse)?,
             synapse,
             process,
         })

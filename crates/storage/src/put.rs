@@ -3,7 +3,7 @@
 use key_backup_model::{BackupVersion, Etag, KeyCount, UploadRow, UserId};
 use tokio_postgres::Row;
 
-use crate::{Database, StorageError, database::Query};
+use crate::{Count, Database, StorageError, VersionOutcome, database::Query};
 
 /// What became of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,8 +152,11 @@ impl Database {
         let mut count = counted.or(known.map(|known| known.count)).unwrap_or(0) + added;
         if after != before && !after.follows(before) {
             // Synapse changed the version while this statement ran, so that the sum may be off.
-            let info = self.version(user, Some(version), None).await?;
-            count = info.map_or(count, |info| info.keys.count);
+            if let VersionOutcome::Found(info) =
+                self.version(user, Some(version), None, Count::IfNeeded).await?
+            {
+                count = info.keys.count;
+            }
         }
         Ok(PutOutcome::Stored {
             keys: KeyCount { version, etag: after, count },

@@ -47,6 +47,10 @@ const COLUMNS: &[(&str, &[(&str, &str)])] = &[
             ("used", "boolean"),
         ],
     ),
+    (
+        "cache_invalidation_stream_by_instance",
+        &[("stream_id", "bigint"), ("cache_func", "text"), ("keys", "text[]")],
+    ),
     ("users", &[("name", "text"), ("is_guest", "smallint"), ("locked", "boolean")]),
 ];
 

@@ -16,12 +16,32 @@ pub enum UpdateOutcome {
     UnknownVersion,
 }
 
+/// What is known of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionOutcome {
+    /// It exists.
+    Found(VersionInfo),
+    /// It exists, but its keys would have to be counted.
+    NotCounted,
+    /// There is no such version, or it was deleted.
+    UnknownVersion,
+}
+
+/// Whether PostgreSQL may count the rows of a version, which takes the longer the larger the backup is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Only what is known already is used.
+    Never,
+    /// Where the known count is of another etag.
+    IfNeeded,
+}
+
 /// The rows are counted only where the caller's count is of another etag: `CASE` leaves the subquery alone otherwise.
 macro_rules! select_version {
     ($which:literal) => {
         concat!(
             "SELECT v.version, v.algorithm, v.auth_data, v.etag,
-                CASE WHEN v.version = $2 AND coalesce(v.etag, 0) = $3 THEN NULL
+                CASE WHEN NOT $4 OR (v.version = $2 AND coalesce(v.etag, 0) = $3) THEN NULL
                      ELSE (SELECT count(*) FROM e2e_room_keys k WHERE k.user_id = v.user_id AND k.version = v.version)
                 END AS counted
              FROM e2e_room_keys_versions v
@@ -40,7 +60,7 @@ const LATEST: Query = Query {
 const NUMBERED: Query = Query {
     desc: "get_e2e_room_keys_version_info",
     verb: "SELECT",
-    sql: select_version!("AND v.version = $4"),
+    sql: select_version!("AND v.version = $5"),
 };
 
 /// Deleted versions count, too: a number is never given out twice.
@@ -77,9 +97,8 @@ const DELETE: Query = Query {
 
 impl Database {
     /// The version of that number, or the current one (the highest that is not deleted) where none is given.
-    /// `None` if there is none.
     ///
-    /// The rows are counted unless `known` is for this version and its present etag.
+    /// `known` is used for its count where it is for this version and its present etag.
     ///
     /// # Errors
     ///
@@ -89,14 +108,17 @@ impl Database {
         user: &UserId,
         version: Option<BackupVersion>,
         known: Option<KeyCount>,
-    ) -> Result<Option<VersionInfo>, StorageError> {
+        count: Count,
+    ) -> Result<VersionOutcome, StorageError> {
         let (known_version, known_etag) = columns(known);
-        let user = user.as_str();
+        let (user, may_count) = (user.as_str(), count == Count::IfNeeded);
         let rows = match version.map(BackupVersion::to_column) {
-            None => self.read(LATEST, &[&user, &known_version, &known_etag]).await?,
-            Some(number) => self.read(NUMBERED, &[&user, &known_version, &known_etag, &number]).await?,
+            None => self.read(LATEST, &[&user, &known_version, &known_etag, &may_count]).await?,
+            Some(number) => {
+                self.read(NUMBERED, &[&user, &known_version, &known_etag, &may_count, &number]).await?
+            }
         };
-        Ok(rows.first().map(|row| version_info(row, known)))
+        Ok(rows.first().map_or(VersionOutcome::UnknownVersion, |row| version_outcome(row, known)))
     }
 
     /// Makes a new version and says its number.
@@ -155,16 +177,15 @@ fn columns(known: Option<KeyCount>) -> (Option<i64>, Option<i64>) {
     (known.map(|known| known.version.to_column()), known.map(|known| known.etag.get()))
 }
 
-fn version_info(row: &Row, known: Option<KeyCount>) -> VersionInfo {
+fn version_outcome(row: &Row, known: Option<KeyCount>) -> VersionOutcome {
+    let version = BackupVersion::from_column(row.get("version"));
+    let etag = Etag::from_column(row.get("etag"));
     let counted: Option<i64> = row.get("counted");
-    VersionInfo {
-        keys: KeyCount {
-            version: BackupVersion::from_column(row.get("version")),
-            etag: Etag::from_column(row.get("etag")),
-            // Not counted means that the known count is of this very etag.
-            count: counted.or(known.map(|known| known.count)).unwrap_or(0),
-        },
+    let known = known.filter(|known| (known.version, known.etag) == (version, etag));
+    let Some(count) = counted.or(known.map(|known| known.count)) else { return VersionOutcome::NotCounted };
+    VersionOutcome::Found(VersionInfo {
+        keys: KeyCount { version, etag, count },
         algorithm: row.get("algorithm"),
         auth_data: JsonText::from_column(row.get("auth_data")),
-    }
+    })
 }

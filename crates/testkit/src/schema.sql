@@ -99,3 +99,13 @@ CREATE TABLE schema_compat_version (
     compat_version integer NOT NULL
 );
 INSERT INTO schema_compat_version (compat_version) VALUES (84);
+
+CREATE TABLE cache_invalidation_stream_by_instance (
+    stream_id bigint NOT NULL,
+    instance_name text NOT NULL,
+    cache_func text NOT NULL,
+    keys text[],
+    invalidation_ts bigint
+);
+CREATE UNIQUE INDEX cache_invalidation_stream_by_instance_id ON cache_invalidation_stream_by_instance (stream_id);
+CREATE SEQUENCE cache_invalidation_stream_seq;

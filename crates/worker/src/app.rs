@@ -1,10 +1,14 @@
 //! The worker as one object: it is built, which opens its listeners, and then runs until it is told to stop.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use actix_web::{App as Service, HttpServer, dev::Server};
 use anyhow::Context;
-use key_backup_api::{ApiSettings, AppState, Instance, configure};
+use key_backup_api::{ApiSettings, AppState, Instance, Listeners, configure};
+use key_backup_cache::{Redis, SharedCounts};
 use key_backup_metrics::Metrics;
 use key_backup_storage::Databases;
 
@@ -12,7 +16,7 @@ use crate::{
     config::Config,
     lifecycle::{self, Grace, KEEP_ALIVE},
     listen::{self, Bound, Listening},
-    schema,
+    replication, schema,
     telemetry::LogHandle,
     tls::Certificates,
 };
@@ -41,13 +45,8 @@ impl App {
         schema.first_try().await?;
         let mut certificates = Certificates::default();
         let listening = Listening::open(&config.listeners, &mut certificates)?;
-        let settings = ApiSettings {
-            server_name: config.server_name.clone(),
-            max_request_body: config.max_request_body,
-            cors_max_age: config.own.cors_max_age,
-        };
         let grace = Grace(config.own.shutdown_grace);
-        let instance = Arc::new(Instance::new(databases, metrics, settings, listening.contexts));
+        let instance = Arc::new(instance(&config, databases, metrics, listening.contexts)?);
         let state = move || AppState::of_this_thread(Arc::clone(&instance));
         let mut server =
             HttpServer::new(move || Service::new().configure(|service| configure(service, state())))
@@ -75,6 +74,28 @@ impl App {
     pub async fn run_until_stopped(self, log: LogHandle) -> anyhow::Result<()> {
         lifecycle::run(self.server, self.certificates, self.grace, self.schema, log).await
     }
+}
+
+/// Everything that the threads share. Begins to listen to Synapse, if there is a Redis.
+fn instance(
+    config: &Config,
+    databases: Databases,
+    metrics: Arc<Metrics>,
+    listeners: Listeners,
+) -> anyhow::Result<Instance> {
+    let redis =
+        config.redis.as_ref().map(|settings| Redis::new(settings, Arc::clone(&metrics))).transpose()?;
+    let lifetime = config.own.counts_lifetime;
+    let counts = SharedCounts::new(redis.clone(), &config.server_name, lifetime, Arc::clone(&metrics));
+    let counts = Arc::new(counts);
+    let synapse = redis.map(|redis| replication::start(config, redis, &counts, &databases, &metrics));
+    let settings = ApiSettings {
+        server_name: config.server_name.clone(),
+        max_request_body: config.max_request_body,
+        cors_max_age: config.own.cors_max_age,
+    };
+    let requests = AtomicU64::new(0);
+    Ok(Instance { databases, metrics, settings, listeners, counts, synapse, requests })
 }
 
 /// Never more threads than connections: each thread needs one.

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 mod lifecycle;
 mod listen;
+mod replication;
 mod schema;
 pub mod telemetry;
 mod tls;

@@ -1,4 +1,4 @@
-//! Who may enter: only those whom Synapse's tables let in, looked up anew on each request.
+//! Who may enter: only those whom Synapse's tables let in.
 
 mod local;
 mod token;
@@ -6,7 +6,7 @@ mod token;
 use actix_web::HttpRequest;
 use key_backup_model::UserId;
 
-use crate::{ApiError, AppState, extract::query::Query};
+use crate::{ApiError, AppState, client::Client, extract::query::Query};
 
 /// The user whose backup is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,11 @@ impl Requester {
 }
 
 /// Lets the request in, or says why not. Checks are made, and fail, in Synapse's order.
-pub(crate) async fn requester(state: &AppState, request: &HttpRequest) -> Result<Requester, ApiError> {
+pub(crate) async fn requester(
+    state: &AppState,
+    request: &HttpRequest,
+    client: &Client,
+) -> Result<Requester, ApiError> {
     let token = token::of(request.headers(), Query::new(request.query_string()))?;
-    local::requester(state, &token).await
+    local::requester(state, &token, client).await
 }

@@ -21,7 +21,7 @@ pub(crate) async fn answer(
         (Some(room), None) => Selection::Room(room_id(room)?),
         (Some(room), Some(session)) => Selection::Session(room_id(room)?, session_id(session)?),
     };
-    let deleted = call.state.database.delete_keys(&user, version, &selection, None).await?;
+    let deleted = call.state.delete_keys(&user, version, &selection).await?;
     let deleted = deleted.ok_or_else(unknown_version)?;
     call.record.keys_deleted.set(Some(deleted.deleted));
     Ok(reply::json(format!(r#"{{"etag":"{}","count":{}}}"#, deleted.keys.etag, deleted.keys.count)))

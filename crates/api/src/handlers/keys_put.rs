@@ -28,7 +28,7 @@ pub(crate) async fn answer(
         Ok(rows) => (rows, None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    match call.state.database.put_keys(&user, version, &rows, None).await? {
+    match call.state.put_keys(&user, version, &rows).await? {
         PutOutcome::UnknownVersion => Err(not_found()),
         PutOutcome::NotCurrent { current } => Err(ApiError::WrongVersion(current)),
         PutOutcome::Stored { keys, added, replaced } => {

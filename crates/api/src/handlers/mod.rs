@@ -20,6 +20,7 @@ use key_backup_model::{BackupVersion, NulCharacter, RoomId, SessionId};
 use crate::{
     ApiError, AppState,
     auth::{self, Requester},
+    client::Client,
     extract::{body, query::Query},
     record::Record,
 };
@@ -28,6 +29,7 @@ use crate::{
 pub(crate) struct Call {
     pub(crate) state: Data<AppState>,
     pub(crate) request: HttpRequest,
+    pub(crate) client: Rc<Client>,
     pub(crate) record: Rc<Record>,
     pub(crate) payload: Payload,
 }
@@ -35,7 +37,7 @@ pub(crate) struct Call {
 impl Call {
     /// Who asks; the first thing that every handler wants to know.
     async fn requester(&self) -> Result<Requester, ApiError> {
-        let requester = auth::requester(&self.state, &self.request).await?;
+        let requester = auth::requester(&self.state, &self.request, &self.client).await?;
         // It is set once: a handler asks once.
         let _ = self.record.requester.set(requester.log_name());
         Ok(requester)

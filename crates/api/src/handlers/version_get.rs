@@ -17,7 +17,7 @@ pub(crate) async fn answer(call: Call, asked_for: Option<&str>) -> Result<HttpRe
         Some(text) => Some(BackupVersion::parse(text).ok_or_else(not_found)?),
         None => None,
     };
-    let info = call.state.database.version(&user, version, None).await?;
+    let info = call.state.version(&user, version).await?;
     Ok(reply::json(body(&info.ok_or_else(not_found)?)))
 }
 

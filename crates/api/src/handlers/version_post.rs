@@ -19,5 +19,7 @@ pub(crate) async fn answer(mut call: Call) -> Result<HttpResponse, ApiError> {
     let algorithm = algorithm(&fields)?;
     let auth_data = auth_data(&fields)?.ok_or(ApiError::MissingField("auth_data"))?;
     let version = call.state.database.create_version(&user, &algorithm, &auth_data).await?;
+    // The numbers begin anew where an account was deactivated: nothing that is remembered may look like this version's.
+    call.state.counts.forget(&user).await;
     Ok(reply::json(format!(r#"{{"version":"{version}"}}"#)))
 }

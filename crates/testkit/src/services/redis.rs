@@ -19,7 +19,8 @@ const ENVIRONMENT: &str = "KEY_BACKUP_TEST_REDIS";
 #[derive(Debug)]
 pub struct Redis {
     address: RedisAddress,
-    _process: Process,
+    folder: PathBuf,
+    process: Process,
 }
 
 /// Where a Redis server listens on 127.0.0.1.
@@ -37,33 +38,47 @@ impl Redis {
     /// When Redis is not installed, or does not start; the message holds the end of its log.
     pub async fn start(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder)?;
-        let program = Program {
-            name: "Redis",
-            path: &PathBuf::from("redis-server"),
-            user: None,
-            log: folder.join("redis.log"),
-            stop_signal: Signal::SIGTERM,
-        };
         let address = RedisAddress { port: free_port()? };
-        let mut command = program.command();
-        command.args([
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            &address.port.to_string(),
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ]);
-        command.current_dir(folder);
-        let mut process = program.spawn(command)?;
-        process
-            .wait_until(Duration::from_secs(20), async || {
-                TcpStream::connect(("127.0.0.1", address.port)).await.is_ok()
-            })
-            .await?;
-        Ok(Self { address, _process: process })
+        let process = run(folder, address).await?;
+        Ok(Self { address, folder: folder.to_owned(), process })
+    }
+
+    /// Lets it hang: connections stay, nothing is answered.
+    ///
+    /// # Errors
+    ///
+    /// When the process is gone.
+    pub fn pause(&self) -> Result<()> {
+        self.process.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on after [`Self::pause`].
+    ///
+    /// # Errors
+    ///
+    /// When the process is gone.
+    pub fn resume(&self) -> Result<()> {
+        self.process.signal(Signal::SIGCONT)
+    }
+
+    /// Kills it: connections break, new ones are refused.
+    ///
+    /// # Errors
+    ///
+    /// When the process is gone.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.process.signal(Signal::SIGKILL)?;
+        self.process.wait(Duration::from_secs(5)).await.map(drop)
+    }
+
+    /// Starts it again on the same port after [`Self::kill`], with nothing in it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start; the message holds the end of its log.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.process = run(&self.folder, self.address).await?;
+        Ok(())
     }
 
     /// The server that `cargo xtask test` or `cargo xtask services` has started for the tests.
@@ -81,6 +96,24 @@ impl Redis {
     pub fn address(&self) -> RedisAddress {
         self.address
     }
+}
+
+async fn run(folder: &Path, address: RedisAddress) -> Result<Process> {
+    let program = Program {
+        name: "Redis",
+        path: &PathBuf::from("redis-server"),
+        user: None,
+        log: folder.join("redis.log"),
+        stop_signal: Signal::SIGTERM,
+    };
+    let mut command = program.command();
+    let port = address.port.to_string();
+    command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
+    command.current_dir(folder);
+    let mut process = program.spawn(command)?;
+    let listens = async || TcpStream::connect(("127.0.0.1", address.port)).await.is_ok();
+    process.wait_until(Duration::from_secs(20), listens).await?;
+    Ok(process)
 }
 
 impl RedisAddress {

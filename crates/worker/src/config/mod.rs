@@ -55,6 +55,8 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// `redis`; `None` where it is not enabled.
     pub redis: Option<RedisSettings>,
+    /// `track_puppeted_user_ips`: the user whom an admin puppets counts as seen, too.
+    pub track_puppeted_user_ips: bool,
     /// From `worker_log_config`.
     pub log: LogSettings,
     /// `key_backup_worker`.
@@ -90,6 +92,7 @@ impl Config {
             max_request_body: synapse::max_request_body(&files)?,
             database: database::read(&files, environment, &worker_name, &mut warnings)?,
             redis: redis::read(&files, inline)?,
+            track_puppeted_user_ips: or(files.get("track_puppeted_user_ips"), Node::bool, false)?,
             log,
             own,
             server_name,

@@ -27,12 +27,24 @@ pub enum ApiError {
     /// Synapse has not issued the token, or has revoked it.
     #[error("unknown token")]
     UnknownToken,
+    /// The token cannot be used; the text says why, in Synapse's words.
+    #[error("{0}")]
+    InvalidToken(String),
     /// The token's time is over; the client may refresh it.
     #[error("expired token")]
     ExpiredToken,
     /// The account is locked.
     #[error("locked account")]
     UserLocked,
+    /// The account's time is over.
+    #[error("expired account")]
+    UserExpired,
+    /// An application service may not act for this user.
+    #[error("{0}")]
+    Forbidden(String),
+    /// An application service names a device that its user does not have.
+    #[error("{0}")]
+    UnknownDevice(String),
     /// Guests have no backups.
     #[error("guest")]
     GuestAccess,
@@ -85,8 +97,12 @@ impl ApiError {
             Self::MethodNotAllowed => (405, "M_UNRECOGNIZED", "Unrecognized request".into()),
             Self::MissingToken(text) => (401, "M_MISSING_TOKEN", (*text).into()),
             Self::UnknownToken => (401, "M_UNKNOWN_TOKEN", "Invalid access token passed.".into()),
+            Self::InvalidToken(text) => (401, "M_UNKNOWN_TOKEN", text.into()),
             Self::ExpiredToken => (401, "M_UNKNOWN_TOKEN", "Access token has expired".into()),
             Self::UserLocked => (401, "M_USER_LOCKED", "User account has been locked".into()),
+            Self::UserExpired => (403, "ORG_MATRIX_EXPIRED_ACCOUNT", "User account has expired".into()),
+            Self::Forbidden(text) => (403, "M_FORBIDDEN", text.into()),
+            Self::UnknownDevice(text) => (400, "M_UNKNOWN_DEVICE", text.into()),
             Self::GuestAccess => (403, "M_GUEST_ACCESS_FORBIDDEN", "Guest access not allowed".into()),
             Self::Body(BodyError::NotJson) => (400, "M_NOT_JSON", "Content not JSON.".into()),
             Self::Body(BodyError::NotAnObject) => (400, "M_BAD_JSON", "Content must be a JSON object.".into()),
@@ -110,7 +126,7 @@ impl ApiError {
         let (_, errcode, error) = self.parts();
         let mut body = json!({ "errcode": errcode, "error": error });
         match self {
-            Self::UnknownToken => body["soft_logout"] = false.into(),
+            Self::UnknownToken | Self::InvalidToken(_) => body["soft_logout"] = false.into(),
             Self::ExpiredToken | Self::UserLocked => body["soft_logout"] = true.into(),
             Self::WrongVersion(current) => body["current_version"] = current.to_string().into(),
             _ => {}

@@ -20,6 +20,7 @@ mod routes;
 mod service;
 mod state;
 
+pub use auth::{AppService, AppServices, AuthSettings, GuestTokens};
 pub use error::ApiError;
 pub use service::configure;
 pub use state::{ApiSettings, AppState, Instance, ListenerContext, Listeners, Serves, SocketPath, Synapse};

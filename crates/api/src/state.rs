@@ -15,6 +15,8 @@ use key_backup_cache::{Counts, SharedCounts, Tokens, UserIps};
 use key_backup_metrics::Metrics;
 use key_backup_storage::{Database, Databases, TokenOwner};
 
+use crate::auth::AuthSettings;
+
 /// One instance of the worker, shared by all of its threads.
 pub struct Instance {
     /// Synapse's database, from which each thread takes its part.
@@ -27,6 +29,8 @@ pub struct Instance {
     pub listeners: Listeners,
     /// What is remembered of backups' sizes.
     pub counts: Arc<SharedCounts>,
+    /// Who may enter.
+    pub auth: AuthSettings,
     /// What of Synapse is heard and told; `None` without Redis.
     pub synapse: Option<Synapse>,
     /// Numbers the requests; begin with zero.
@@ -41,6 +45,8 @@ pub struct Synapse {
     pub user_ips: UserIps,
     /// Synapse's `track_puppeted_user_ips`: the user whom an admin puppets counts as seen, too.
     pub track_puppeted_user_ips: bool,
+    /// Synapse's `track_appservice_user_ips`: users that application services act for count as seen.
+    pub track_appservice_user_ips: bool,
 }
 
 impl Instance {

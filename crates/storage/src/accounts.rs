@@ -24,6 +24,19 @@ pub struct TokenOwner {
     pub locked: bool,
     /// The token has been used before.
     pub used: bool,
+    /// When the account ends, in milliseconds since 1970, for homeservers with account validity.
+    pub expiration_ts_ms: Option<i64>,
+}
+
+/// What Synapse's tables say of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserStanding {
+    /// There is such an account.
+    pub is_registered: bool,
+    /// It is a guest's.
+    pub is_guest: bool,
+    /// It has the device that was asked for.
+    pub has_device: bool,
 }
 
 const GET: Query = Query {
@@ -31,9 +44,18 @@ const GET: Query = Query {
     verb: "SELECT",
     sql:
         "SELECT t.id, u.name, t.user_id, t.device_id, t.valid_until_ms, u.is_guest = 1 AS is_guest, u.locked,
-                 coalesce(t.used, false) AS used
+                 coalesce(t.used, false) AS used, a.expiration_ts_ms
             FROM access_tokens t JOIN users u ON u.name = coalesce(t.puppets_user_id, t.user_id)
+            LEFT JOIN account_validity a ON a.user_id = u.name
            WHERE t.token = $1",
+};
+
+/// A hidden device is one that Synapse made for itself.
+const GET_USER: Query = Query {
+    desc: "get_user_by_id",
+    verb: "SELECT",
+    sql: "SELECT (SELECT is_guest = 1 FROM users WHERE name = $1) AS is_guest,
+                 EXISTS (SELECT FROM devices WHERE user_id = $1 AND device_id = $2 AND hidden IS NOT TRUE) AS has_device",
 };
 
 const MARK_USED: Query = Query {
@@ -56,6 +78,22 @@ impl Database {
         Ok(rows.first().map(token_owner))
     }
 
+    /// Looks a user up, and whether a device is theirs.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`].
+    pub async fn user(&self, user: &UserId, device: Option<&str>) -> Result<UserStanding, StorageError> {
+        let rows = self.read(GET_USER, &[&user.as_str(), &device]).await?;
+        let row = rows.first().ok_or(StorageError::UnexpectedRow { desc: GET_USER.desc, what: "one row" })?;
+        let is_guest: Option<bool> = row.get("is_guest");
+        Ok(UserStanding {
+            is_registered: is_guest.is_some(),
+            is_guest: is_guest.unwrap_or(false),
+            has_device: row.get("has_device"),
+        })
+    }
+
     /// Notes that a token is in use: only this ends the refresh token before it.
     ///
     /// # Errors
@@ -76,5 +114,6 @@ fn token_owner(row: &Row) -> TokenOwner {
         is_guest: row.get::<_, Option<bool>>("is_guest").unwrap_or(false),
         locked: row.get::<_, Option<bool>>("locked").unwrap_or(false),
         used: row.get("used"),
+        expiration_ts_ms: row.get("expiration_ts_ms"),
     }
 }

@@ -21,7 +21,7 @@ mod tls;
 mod usage;
 mod versions;
 
-pub use accounts::TokenOwner;
+pub use accounts::{TokenOwner, UserStanding};
 pub use connect::{ConnectError, connect};
 pub use database::Database;
 pub use databases::Databases;

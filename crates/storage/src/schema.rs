@@ -51,6 +51,8 @@ const COLUMNS: &[(&str, &[(&str, &str)])] = &[
         "cache_invalidation_stream_by_instance",
         &[("stream_id", "bigint"), ("cache_func", "text"), ("keys", "text[]")],
     ),
+    ("account_validity", &[("user_id", "text"), ("expiration_ts_ms", "bigint")]),
+    ("devices", &[("user_id", "text"), ("device_id", "text"), ("hidden", "boolean")]),
     ("users", &[("name", "text"), ("is_guest", "smallint"), ("locked", "boolean")]),
 ];
 

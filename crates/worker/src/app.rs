@@ -7,14 +7,15 @@ use std::{
 
 use actix_web::{App as Service, HttpServer, dev::Server};
 use anyhow::Context;
-use key_backup_api::{ApiSettings, AppState, Instance, Listeners, configure};
+use key_backup_api::{ApiSettings, AppState, AuthSettings, GuestTokens, Instance, Listeners, configure};
 use key_backup_cache::{Redis, SharedCounts};
 use key_backup_metrics::Metrics;
 use key_backup_storage::Databases;
+use secrecy::ExposeSecret;
 
 use crate::{
-    config::Config,
-    lifecycle::{self, Grace, KEEP_ALIVE},
+    config::{Config, appservices},
+    lifecycle::{self, Grace, KEEP_ALIVE, Reload},
     listen::{self, Bound, Listening},
     replication, schema,
     telemetry::LogHandle,
@@ -24,7 +25,7 @@ use crate::{
 /// A worker whose listeners are open.
 pub struct App {
     server: Server,
-    certificates: Certificates,
+    reload: Reload,
     grace: Grace,
     schema: schema::Check,
 }
@@ -47,6 +48,7 @@ impl App {
         let listening = Listening::open(&config.listeners, &mut certificates)?;
         let grace = Grace(config.own.shutdown_grace);
         let instance = Arc::new(instance(&config, databases, metrics, listening.contexts)?);
+        let reloaded = Arc::clone(&instance);
         let state = move || AppState::of_this_thread(Arc::clone(&instance));
         let mut server =
             HttpServer::new(move || Service::new().configure(|service| configure(service, state())))
@@ -63,7 +65,13 @@ impl App {
             }
             .context("cannot serve a listener")?;
         }
-        Ok(Self { server: server.run(), certificates, grace, schema })
+        let reload = Reload {
+            certificates,
+            instance: reloaded,
+            appservice_files: config.auth.appservice_files,
+            server_name: config.server_name,
+        };
+        Ok(Self { server: server.run(), reload, grace, schema })
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what is in flight.
@@ -72,7 +80,7 @@ impl App {
     ///
     /// The database turns out not to be one of Synapse's, or the server fails.
     pub async fn run_until_stopped(self, log: LogHandle) -> anyhow::Result<()> {
-        lifecycle::run(self.server, self.certificates, self.grace, self.schema, log).await
+        lifecycle::run(self.server, self.reload, self.grace, self.schema, log).await
     }
 }
 
@@ -94,8 +102,15 @@ fn instance(
         max_request_body: config.max_request_body,
         cors_max_age: config.own.cors_max_age,
     };
+    let auth = auth(config)?;
     let requests = AtomicU64::new(0);
-    Ok(Instance { databases, metrics, settings, listeners, counts, synapse, requests })
+    Ok(Instance { databases, metrics, settings, listeners, counts, auth, synapse, requests })
+}
+
+fn auth(config: &Config) -> anyhow::Result<AuthSettings> {
+    let appservices = appservices::read(&config.auth.appservice_files, &config.server_name)?;
+    let guests = config.auth.macaroon_secret.as_ref().map(|secret| GuestTokens::new(secret.expose_secret()));
+    Ok(AuthSettings::new(appservices, guests, config.auth.account_validity))
 }
 
 /// Never more threads than connections: each thread needs one.

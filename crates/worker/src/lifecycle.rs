@@ -1,13 +1,14 @@
 //! From ready to stopped: signals, and what the service manager is told.
 
-use std::{process, time::Duration};
+use std::{path::PathBuf, process, sync::Arc, time::Duration};
 
 use actix_web::dev::{Server, ServerHandle};
 use anyhow::Context;
+use key_backup_api::Instance;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{schema::Check, telemetry::LogHandle, tls::Certificates};
+use crate::{config::appservices, schema::Check, telemetry::LogHandle, tls::Certificates};
 
 /// How long an idle connection is kept: longer than nginx keeps its own (60 s), so that nginx never sends a request into a
 /// connection that is just being closed.
@@ -24,13 +25,21 @@ impl Grace {
     }
 }
 
+/// What is read anew on SIGHUP, besides the log file.
+pub(crate) struct Reload {
+    pub(crate) certificates: Certificates,
+    pub(crate) instance: Arc<Instance>,
+    pub(crate) appservice_files: Vec<PathBuf>,
+    pub(crate) server_name: String,
+}
+
 /// Runs the server until SIGTERM or SIGINT, or until the check finds the wrong database.
 ///
-/// A first signal stops accepting and lets requests finish; a second one ends them. SIGHUP reads certificates anew and
-/// reopens the log file.
+/// A first signal stops accepting and lets requests finish; a second one ends them. SIGHUP reads certificates and
+/// application services anew and reopens the log file.
 pub(crate) async fn run(
     server: Server,
-    certificates: Certificates,
+    files: Reload,
     grace: Grace,
     schema: Check,
     log: LogHandle,
@@ -42,7 +51,7 @@ pub(crate) async fn run(
     tracing::info!("ready");
     let mismatch = schema.until_mismatch();
     let ended = tokio::select! {
-        () = signals.until_stop(|| reload(&certificates, &log)) => Ok(()),
+        () = signals.until_stop(|| reload(&files, &log)) => Ok(()),
         error = mismatch => Err(error),
         ended = &mut server => return ended.context("the server panicked")?.context("the server failed"),
     };
@@ -65,14 +74,18 @@ async fn stop(handle: &ServerHandle, signals: &mut Signals) {
     }
 }
 
-fn reload(certificates: &Certificates, log: &LogHandle) {
+fn reload(files: &Reload, log: &LogHandle) {
     notify(&[
         NotifyState::Reloading,
         NotifyState::monotonic_usec_now().unwrap_or(NotifyState::Status("reloading")),
     ]);
     log.reopen();
-    certificates.reload();
-    tracing::info!("reloaded certificates and reopened the log");
+    files.certificates.reload();
+    match appservices::read(&files.appservice_files, &files.server_name) {
+        Ok(services) => files.instance.auth.set_appservices(services),
+        Err(error) => tracing::error!("keeping the application services as they are: {error}"),
+    }
+    tracing::info!("reloaded certificates and application services, and reopened the log");
     notify(&[NotifyState::Ready]);
 }
 

@@ -36,7 +36,12 @@ pub(crate) fn start(
         Listener::new(redis, &config.server_name, Arc::clone(&tokens), counts, Arc::clone(metrics));
     actix_web::rt::spawn(listener.run());
     actix_web::rt::spawn(watch(databases.for_checks(), Arc::clone(&tokens), watch_counts));
-    Synapse { tokens, user_ips, track_puppeted_user_ips: config.track_puppeted_user_ips }
+    Synapse {
+        tokens,
+        user_ips,
+        track_puppeted_user_ips: config.last_seen.puppeted_users,
+        track_appservice_user_ips: config.last_seen.appservice_users,
+    }
 }
 
 /// Reads the table for ever. A row is committed with what it tells of, so that a logout is seen here even if Synapse cannot reach Redis.

@@ -1,23 +1,30 @@
 //! Tokens that Synapse itself has issued, in its table `access_tokens`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use key_backup_cache::{LookUp, Seen};
+use key_backup_model::UserId;
 use key_backup_storage::{StorageError, TokenOwner};
 
-use super::Requester;
+use super::{Requester, now_ms};
 use crate::{ApiError, AppState, client::Client};
+
+/// All guests share it.
+const GUEST_DEVICE: &str = "guest_device";
 
 /// The owner of a token, after Synapse's checks in Synapse's order: known, not expired, not locked; then the owner counts as seen;
 /// no guest.
 pub(super) async fn requester(state: &AppState, token: &str, client: &Client) -> Result<Requester, ApiError> {
-    let owner = owner(state, token).await?.ok_or(ApiError::UnknownToken)?;
     let now_ms = now_ms();
+    let Some(owner) = owner(state, token).await? else {
+        return Err(stranger(state, token, client, now_ms).await?);
+    };
     if owner.valid_until_ms.is_some_and(|end| end < now_ms) {
         return Err(ApiError::ExpiredToken);
     }
     if owner.locked {
         return Err(ApiError::UserLocked);
+    }
+    if state.instance.auth.account_validity && owner.expiration_ts_ms.is_some_and(|end| end <= now_ms) {
+        return Err(ApiError::UserExpired);
     }
     note(state, token, &owner, client, now_ms);
     if owner.is_guest {
@@ -25,6 +32,34 @@ pub(super) async fn requester(state: &AppState, token: &str, client: &Client) ->
     }
     let puppeteer = Some(owner.authenticated).filter(|authenticated| *authenticated != owner.user_id);
     Ok(Requester { user: owner.user_id, puppeteer })
+}
+
+/// Why somebody whose token is not in the table may not enter: even a guest has no backup.
+async fn stranger(
+    state: &AppState,
+    token: &str,
+    client: &Client,
+    now_ms: i64,
+) -> Result<ApiError, StorageError> {
+    let guests = state.instance.auth.guests.as_ref();
+    let Some(guest) =
+        guests.and_then(|guests| guests.user(token, now_ms)).and_then(|user| UserId::new(user).ok())
+    else {
+        return Ok(ApiError::UnknownToken);
+    };
+    let known = state.database.user(&guest, None).await?;
+    if !known.is_registered {
+        return Ok(ApiError::InvalidToken(format!("Unknown user_id {guest}")));
+    }
+    if !known.is_guest {
+        return Ok(ApiError::InvalidToken("Guest access token used for regular user".to_owned()));
+    }
+    if let Some(synapse) = &state.instance.synapse {
+        let device_id = Some(GUEST_DEVICE);
+        let Client { ip, user_agent } = client;
+        synapse.user_ips.note(&Seen { user: &guest, access_token: token, ip, user_agent, device_id, now_ms });
+    }
+    Ok(ApiError::GuestAccess)
 }
 
 /// Remembered, or looked up. An unknown token is never remembered: it may be issued the next moment.
@@ -62,10 +97,4 @@ fn note(state: &AppState, token: &str, owner: &TokenOwner, client: &Client, now_
     if owner.user_id != owner.authenticated && synapse.track_puppeted_user_ips {
         synapse.user_ips.note(&Seen { user: &owner.user_id, ..seen });
     }
-}
-
-/// Milliseconds since 1970, as Synapse's tables count time.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

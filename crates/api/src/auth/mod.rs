@@ -1,12 +1,47 @@
 //! Who may enter: only those whom Synapse's tables let in.
 
+mod appservice;
+mod guest;
 mod local;
 mod token;
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use actix_web::HttpRequest;
 use key_backup_model::UserId;
 
 use crate::{ApiError, AppState, client::Client, extract::query::Query};
+
+pub use appservice::{AppService, AppServices};
+pub use guest::GuestTokens;
+
+/// What Synapse's configuration says of who may enter.
+pub struct AuthSettings {
+    appservices: RwLock<Arc<AppServices>>,
+    /// Tells guests from strangers; `None` if there is no secret for it.
+    pub guests: Option<GuestTokens>,
+    /// `account_validity.enabled`: accounts end.
+    pub account_validity: bool,
+}
+
+impl AuthSettings {
+    /// Puts the parts together.
+    pub fn new(appservices: AppServices, guests: Option<GuestTokens>, account_validity: bool) -> Self {
+        Self { appservices: RwLock::new(Arc::new(appservices)), guests, account_validity }
+    }
+
+    /// Puts others in the place of the application services, after their files have changed.
+    pub fn set_appservices(&self, appservices: AppServices) {
+        *self.appservices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(appservices);
+    }
+
+    fn appservices(&self) -> Arc<AppServices> {
+        Arc::clone(&self.appservices.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 /// The user whose backup is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +68,17 @@ pub(crate) async fn requester(
     request: &HttpRequest,
     client: &Client,
 ) -> Result<Requester, ApiError> {
-    let token = token::of(request.headers(), Query::new(request.query_string()))?;
-    local::requester(state, &token, client).await
+    let query = Query::new(request.query_string());
+    let token = token::of(request.headers(), query)?;
+    let services = state.instance.auth.appservices();
+    match services.find(&token, &client.ip) {
+        Some(service) => appservice::requester(state, service, &token, query, client).await,
+        None => local::requester(state, &token, client).await,
+    }
+}
+
+/// Milliseconds since 1970, as Synapse's tables count time.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -2,6 +2,8 @@
 //!
 //! Nothing but files is opened here. Keys of Synapse that the worker has no use for are ignored.
 
+pub mod appservices;
+mod auth;
 mod database;
 mod environment;
 mod error;
@@ -25,6 +27,7 @@ use key_backup_cache::RedisSettings;
 use key_backup_storage::DatabaseSettings;
 
 pub use self::{
+    auth::{AuthConfig, LastSeen},
     environment::Environment,
     error::ConfigError,
     listener::{Bind, HttpListener, Listener, ListenerKind, ServerCertificate},
@@ -55,8 +58,10 @@ pub struct Config {
     pub database: DatabaseSettings,
     /// `redis`; `None` where it is not enabled.
     pub redis: Option<RedisSettings>,
-    /// `track_puppeted_user_ips`: the user whom an admin puppets counts as seen, too.
-    pub track_puppeted_user_ips: bool,
+    /// Who may enter besides those whom Synapse's tables name.
+    pub auth: AuthConfig,
+    /// Who counts as seen.
+    pub last_seen: LastSeen,
     /// From `worker_log_config`.
     pub log: LogSettings,
     /// `key_backup_worker`.
@@ -92,7 +97,8 @@ impl Config {
             max_request_body: synapse::max_request_body(&files)?,
             database: database::read(&files, environment, &worker_name, &mut warnings)?,
             redis: redis::read(&files, inline)?,
-            track_puppeted_user_ips: or(files.get("track_puppeted_user_ips"), Node::bool, false)?,
+            auth: AuthConfig::read(&files, &server_name, inline, &mut warnings)?,
+            last_seen: LastSeen::read(&files)?,
             log,
             own,
             server_name,

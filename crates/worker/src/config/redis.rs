@@ -18,7 +18,7 @@ pub(super) fn read(files: &Files, inline: InlineSecrets) -> Result<Option<RedisS
         return Ok(None);
     }
     let username = optional(section.get("username").filter(Node::is_truthy), Node::scalar)?;
-    let password = secret(&section, "password", inline)?;
+    let password = secret(|key| section.get(key), "password", inline)?;
     if username.is_some() && password.is_none() {
         return Err(section.error("`username` needs `password` or `password_path` (which may be empty)"));
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use secrecy::SecretString;
 
-use super::{ConfigError, node::Section};
+use super::{ConfigError, node::Node};
 
 /// Whether secrets may stand in the configuration itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,16 +15,16 @@ pub enum InlineSecrets {
     Refused,
 }
 
-/// Reads `key`, or else the file that `<key>_path` names, without the white space around its text.
+/// Reads `key` by way of `get`, or else the file that `<key>_path` names, without the white space around its text.
 /// Both at once are an error, as in Synapse.
-pub(super) fn secret(
-    section: &Section<'_>,
+pub(super) fn secret<'a>(
+    get: impl Fn(&str) -> Option<Node<'a>>,
     key: &str,
     inline: InlineSecrets,
 ) -> Result<Option<SecretString>, ConfigError> {
     let path_key = format!("{key}_path");
-    let value = section.get(key);
-    let path = section.get(&path_key).filter(super::node::Node::is_truthy);
+    let value = get(key);
+    let path = get(&path_key).filter(Node::is_truthy);
     match (value, path) {
         (Some(value), Some(_)) if value.is_truthy() => {
             Err(value.error(format!("`{key}` and `{path_key}` exclude one another")))

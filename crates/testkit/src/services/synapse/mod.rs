@@ -84,6 +84,21 @@ impl Synapse {
         postgres: &PostgresAddress,
         redis: RedisAddress,
     ) -> Result<Self> {
+        Self::start_with(venv, folder, postgres, redis, "").await
+    }
+
+    /// As [`Synapse::start`], with further keys in `homeserver.yaml`. They may not repeat those that it has anyway.
+    ///
+    /// # Errors
+    ///
+    /// When one of its processes does not start; the message holds the end of its log.
+    pub async fn start_with(
+        venv: &SynapseVenv,
+        folder: &Path,
+        postgres: &PostgresAddress,
+        redis: RedisAddress,
+        yaml: &str,
+    ) -> Result<Self> {
         // A name that `TestDatabase` sweeps on a server that outlives us.
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let database = format!("test_{}_synapse_{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -92,7 +107,8 @@ impl Synapse {
         generate_signing_key(venv, folder)?;
         let ports = Ports::choose()?;
         let config = folder.join("homeserver.yaml");
-        fs::write(&config, config::homeserver(folder, &ports, &postgres.database_yaml(&database), redis))?;
+        let homeserver = config::homeserver(folder, &ports, &postgres.database_yaml(&database), redis);
+        fs::write(&config, homeserver + "\n" + yaml)?;
         let worker_config = folder.join("generic_worker1.yaml");
         fs::write(&worker_config, config::generic_worker(&ports))?;
         // The main process makes the tables that a worker refuses to start without.

@@ -15,16 +15,18 @@ use key_backup_metrics::Metrics;
 
 use crate::{ConnectError, Database, DatabaseSettings, pool::PoolFactory};
 
-/// Gives each thread its part of the connections; together they never have more than Synapse's `cp_max`.
+/// Gives each thread its part of the connections; together they never have more than Synapse's `cp_max`, one of which is
+/// kept for the worker's own checks.
 pub struct Databases {
     factory: PoolFactory,
     shares: Vec<usize>,
+    checks: Option<Pool>,
     metrics: Arc<Metrics>,
     pools: Mutex<HashMap<ThreadId, Pool>>,
 }
 
 impl Databases {
-    /// Prepares for that many threads; nothing is opened yet.
+    /// Prepares for at most that many threads; nothing is opened yet.
     ///
     /// # Errors
     ///
@@ -35,12 +37,16 @@ impl Databases {
         metrics: Arc<Metrics>,
     ) -> Result<Self, ConnectError> {
         let factory = PoolFactory::new(settings)?;
-        Ok(Self {
-            factory,
-            shares: shares(settings.max_connections, threads),
-            metrics,
-            pools: Mutex::default(),
-        })
+        // With a single connection the checks have to be made on that of the requests.
+        let has_checks = settings.max_connections > 1;
+        let checks = has_checks.then(|| factory.pool(1));
+        let shares = shares(settings.max_connections - usize::from(has_checks), threads);
+        Ok(Self { factory, shares, checks, metrics, pools: Mutex::default() })
+    }
+
+    /// How many threads there may be: each needs a connection.
+    pub fn threads(&self) -> usize {
+        self.shares.len()
     }
 
     /// The database for the calling thread; each thread gets the same one however often it asks.
@@ -51,15 +57,16 @@ impl Databases {
         Database::new(pool.clone(), Arc::clone(&self.metrics))
     }
 
-    /// A database on one connection of its own, for checks before requests are served.
-    pub fn for_checks(&self) -> Database {
-        Database::new(self.factory.pool(1), Arc::clone(&self.metrics))
+    /// The database for the worker's own checks, on a connection for which requests never wait. `None` where `cp_max` leaves
+    /// only one for everything.
+    pub fn for_checks(&self) -> Option<Database> {
+        self.checks.as_ref().map(|pool| Database::new(pool.clone(), Arc::clone(&self.metrics)))
     }
 
     /// Brings the gauges of the pools up to date, for a scrape.
     pub fn observe_pools(&self) {
         let (mut open, mut idle, mut waiting) = (0, 0, 0);
-        for status in self.pools().values().map(Pool::status) {
+        for status in self.pools().values().chain(&self.checks).map(Pool::status) {
             open += status.size;
             idle += status.available;
             waiting += status.waiting;
@@ -74,9 +81,9 @@ impl Databases {
     }
 }
 
-/// Divides the connections as evenly as possible; a thread has to have at least one.
+/// Divides the connections as evenly as possible among as many threads as can have one each.
 fn shares(connections: usize, threads: NonZeroUsize) -> Vec<usize> {
-    let threads = threads.get();
+    let threads = threads.get().min(connections).max(1);
     (0..threads)
         .map(|thread| (connections / threads + usize::from(thread < connections % threads)).max(1))
         .collect()
@@ -87,9 +94,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shares_of_all_threads_make_up_cp_max() {
-        assert_eq!(shares(10, NonZeroUsize::new(2).unwrap()), [5, 5]);
-        assert_eq!(shares(5, NonZeroUsize::new(3).unwrap()), [2, 2, 1]);
-        assert_eq!(shares(1, NonZeroUsize::new(1).unwrap()), [1]);
+    fn the_shares_of_all_threads_make_up_the_connections() {
+        for (connections, threads, expected) in
+            [(10, 2, &[5, 5][..]), (5, 3, &[2, 2, 1]), (1, 1, &[1]), (2, 8, &[1, 1]), (0, 2, &[1])]
+        {
+            assert_eq!(shares(connections, NonZeroUsize::new(threads).unwrap()), expected);
+        }
     }
 }

@@ -1,9 +1,6 @@
 //! The worker as one object: it is built, which opens its listeners, and then runs until it is told to stop.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Arc, atomic::AtomicU64},
-};
+use std::sync::{Arc, atomic::AtomicU64};
 
 use actix_web::{App as Service, HttpServer, dev::Server};
 use anyhow::Context;
@@ -39,10 +36,11 @@ impl App {
     /// cannot be reached is no error: requests are answered with 503 until it can.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new(&config.server_name).context("cannot register the metrics")?);
-        let threads = threads(&config);
-        let databases = Databases::new(&config.database, threads, Arc::clone(&metrics))
+        let databases = Databases::new(&config.database, config.own.threads, Arc::clone(&metrics))
             .context("cannot use the database settings")?;
-        let mut schema = schema::Check::new(databases.for_checks(), config.database.allow_unsafe_locale);
+        let threads = databases.threads();
+        let for_checks = databases.for_checks().unwrap_or_else(|| databases.of_this_thread());
+        let mut schema = schema::Check::new(for_checks, config.database.allow_unsafe_locale);
         schema.first_try().await?;
         let mut certificates = Certificates::default();
         let listening = Listening::open(&config.listeners, &mut certificates)?;
@@ -52,7 +50,7 @@ impl App {
         let state = move || AppState::of_this_thread(Arc::clone(&instance));
         let mut server =
             HttpServer::new(move || Service::new().configure(|service| configure(service, state())))
-                .workers(threads.get())
+                .workers(threads)
                 .disable_signals()
                 .shutdown_timeout(grace.seconds())
                 .keep_alive(KEEP_ALIVE)
@@ -111,10 +109,4 @@ fn auth(config: &Config) -> anyhow::Result<AuthSettings> {
     let appservices = appservices::read(&config.auth.appservice_files, &config.server_name)?;
     let guests = config.auth.macaroon_secret.as_ref().map(|secret| GuestTokens::new(secret.expose_secret()));
     Ok(AuthSettings::new(appservices, guests, config.auth.account_validity))
-}
-
-/// Never more threads than connections: each thread needs one.
-fn threads(config: &Config) -> NonZeroUsize {
-    let connections = NonZeroUsize::new(config.database.max_connections).unwrap_or(NonZeroUsize::MIN);
-    config.own.threads.min(connections)
 }

@@ -35,7 +35,13 @@ pub(crate) fn start(
     let listener =
         Listener::new(redis, &config.server_name, Arc::clone(&tokens), counts, Arc::clone(metrics));
     actix_web::rt::spawn(listener.run());
-    actix_web::rt::spawn(watch(databases.for_checks(), Arc::clone(&tokens), watch_counts));
+    if let Some(database) = databases.for_checks() {
+        actix_web::rt::spawn(watch(database, Arc::clone(&tokens), watch_counts));
+    } else {
+        tracing::warn!(
+            "every token is asked of PostgreSQL: cp_max leaves no connection to watch for logouts"
+        );
+    }
     Synapse {
         tokens,
         user_ips,

@@ -38,9 +38,11 @@ impl Cli {
 pub enum Command {
     /// Run the worker; the word may be left out
     Run(RunArgs),
+    /// Ask the worker that runs with this configuration for its /health; exit status 0 if it is well, else 1
+    Healthcheck(RunArgs),
 }
 
-/// The flags of `run`.
+/// The flags of `run`, and of `healthcheck`, which is given the same ones.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// A YAML file, or a directory of *.yaml files; repeatable, later files replace whole top-level keys
@@ -79,10 +81,14 @@ mod tests {
 
     use super::*;
 
-    fn paths(arguments: &[&str]) -> Vec<String> {
+    fn run(arguments: &[&str]) -> RunArgs {
         let cli = Cli::try_parse_from([&["key-backup-worker"], arguments].concat()).unwrap();
-        let Command::Run(run) = cli.into_command();
-        run.config_paths.iter().map(|path| path.display().to_string()).collect()
+        let Command::Run(run) = cli.into_command() else { panic!("another command than run") };
+        run
+    }
+
+    fn paths(arguments: &[&str]) -> Vec<String> {
+        run(arguments).config_paths.iter().map(|path| path.display().to_string()).collect()
     }
 
     fn error(arguments: &[&str]) -> clap::Error {
@@ -112,12 +118,11 @@ mod tests {
 
     #[test]
     fn secrets_in_the_config_can_be_refused() {
-        let inline = |arguments: &[&str]| {
-            let Command::Run(run) = Cli::try_parse_from(arguments).unwrap().into_command();
-            run.inline_secrets()
-        };
-        assert_eq!(inline(&["worker", "-c", "a"]), InlineSecrets::Allowed);
-        assert_eq!(inline(&["worker", "run", "-c", "a", "--no-secrets-in-config"]), InlineSecrets::Refused);
+        assert_eq!(run(&["-c", "a"]).inline_secrets(), InlineSecrets::Allowed);
+        assert_eq!(
+            run(&["run", "-c", "a", "--no-secrets-in-config"]).inline_secrets(),
+            InlineSecrets::Refused
+        );
     }
 
     #[test]

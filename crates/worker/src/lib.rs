@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod healthcheck;
 mod lifecycle;
 mod listen;
 mod replication;

@@ -7,12 +7,17 @@ use key_backup_worker::{
     app::App,
     cli::{Cli, Command, RunArgs},
     config::{Config, Environment},
-    telemetry,
+    healthcheck, telemetry,
 };
 
 fn main() -> ExitCode {
-    let Command::Run(arguments) = Cli::parse().into_command();
-    match run(&arguments) {
+    let done = match Cli::parse().into_command() {
+        Command::Run(arguments) => run(&arguments),
+        Command::Healthcheck(arguments) => {
+            config(&arguments).and_then(|config| healthcheck::ask(&config.listeners))
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // A person reads it: on standard error, even where the log goes to a file.
@@ -22,9 +27,12 @@ fn main() -> ExitCode {
     }
 }
 
+fn config(arguments: &RunArgs) -> anyhow::Result<Config> {
+    Ok(Config::read(&arguments.config_paths, arguments.inline_secrets(), &Environment::of_process())?)
+}
+
 fn run(arguments: &RunArgs) -> anyhow::Result<()> {
-    let config =
-        Config::read(&arguments.config_paths, arguments.inline_secrets(), &Environment::of_process())?;
+    let config = config(arguments)?;
     let log = telemetry::start(&config.log)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");

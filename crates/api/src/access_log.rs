@@ -17,7 +17,7 @@ use actix_web::{
 };
 use key_backup_metrics::Served;
 
-use crate::{Instance, ListenerContext, client, extract::query::redacted, record::Record};
+use crate::{Instance, ListenerContext, auth::Requester, client, extract::query::redacted, record::Record};
 
 /// One request and its answer, as far as the log tells of them.
 pub(crate) struct Exchange {
@@ -26,6 +26,7 @@ pub(crate) struct Exchange {
     servlet: &'static str,
     id: String,
     tag: String,
+    scheme: &'static str,
     ip: String,
     method: Method,
     target: String,
@@ -54,6 +55,7 @@ impl Exchange {
                 header.map_or_else(|| sequence.to_string(), str::to_owned)
             ),
             tag: listener.tag.clone(),
+            scheme: if listener.tls { "https" } else { "http" },
             ip: client::ip(request, listener),
             method: request.method().clone(),
             target: redacted(request.uri().path_and_query().map_or("", |target| target.as_str()))
@@ -137,8 +139,8 @@ impl Exchange {
         line
     }
 
-    fn requester(&self) -> &str {
-        self.record.requester.get().map_or("None", String::as_str)
+    fn requester(&self) -> String {
+        self.record.requester.get().map_or_else(|| "None".to_owned(), Requester::log_name)
     }
 }
 
@@ -147,13 +149,15 @@ macro_rules! emit {
     ($name:ident, $level:ident) => {
         fn $name(&self, line: &str, status: u16) {
             let record = &self.record;
+            let requester = record.requester.get();
             tracing::$level!(
                 target: "synapse.access",
-                logger = format_args!("synapse.access.http.{}", self.tag),
+                logger = format_args!("synapse.access.{}.{}", self.scheme, self.tag),
                 request = self.id,
                 ip_address = self.ip,
                 site_tag = self.tag,
-                requester = self.requester(),
+                requester = requester.map(|requester| requester.user.as_str()),
+                authenticated_entity = requester.and_then(|requester| requester.puppeteer.as_ref()?.as_str().into()),
                 method = self.method.as_str(),
                 url = self.target,
                 protocol = format_args!("{:?}", self.protocol),

@@ -37,7 +37,7 @@ impl Call {
     async fn requester(&self) -> Result<Requester, ApiError> {
         let requester = auth::requester(&self.state, &self.request).await?;
         // It is set once: a handler asks once.
-        let _ = self.record.requester.set(requester.log_name());
+        let _ = self.record.requester.set(requester.clone());
         Ok(requester)
     }
 

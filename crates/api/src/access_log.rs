@@ -17,7 +17,9 @@ use actix_web::{
 };
 use key_backup_metrics::Served;
 
-use crate::{Instance, ListenerContext, client::Client, extract::query::redacted, record::Record};
+use crate::{
+    Instance, ListenerContext, auth::Requester, client::Client, extract::query::redacted, record::Record,
+};
 
 /// One request and its answer, as far as the log tells of them.
 pub(crate) struct Exchange {
@@ -27,6 +29,7 @@ pub(crate) struct Exchange {
     id: String,
     tag: String,
     client: Rc<Client>,
+    scheme: &'static str,
     method: Method,
     target: String,
     protocol: Version,
@@ -55,6 +58,7 @@ impl Exchange {
             ),
             tag: listener.tag.clone(),
             client,
+            scheme: if listener.tls { "https" } else { "http" },
             method: request.method().clone(),
             target: redacted(request.uri().path_and_query().map_or("", |target| target.as_str()))
                 .into_owned(),
@@ -140,8 +144,8 @@ impl Exchange {
         if self.client.user_agent.is_empty() { "-" } else { &self.client.user_agent }
     }
 
-    fn requester(&self) -> &str {
-        self.record.requester.get().map_or("None", String::as_str)
+    fn requester(&self) -> String {
+        self.record.requester.get().map_or_else(|| "None".to_owned(), Requester::log_name)
     }
 }
 
@@ -150,13 +154,15 @@ macro_rules! emit {
     ($name:ident, $level:ident) => {
         fn $name(&self, line: &str, status: u16) {
             let record = &self.record;
+            let requester = record.requester.get();
             tracing::$level!(
                 target: "synapse.access",
-                logger = format_args!("synapse.access.http.{}", self.tag),
+                logger = format_args!("synapse.access.{}.{}", self.scheme, self.tag),
                 request = self.id,
                 ip_address = self.client.ip,
                 site_tag = self.tag,
-                requester = self.requester(),
+                requester = requester.map(|requester| requester.user.as_str()),
+                authenticated_entity = requester.and_then(|requester| requester.puppeteer.as_ref()?.as_str().into()),
                 method = self.method.as_str(),
                 url = self.target,
                 protocol = format_args!("{:?}", self.protocol),

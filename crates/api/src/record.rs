@@ -4,13 +4,13 @@ use std::cell::{Cell, OnceCell};
 
 use key_backup_storage::DatabaseUsage;
 
-use crate::cpu::CpuTime;
+use crate::{auth::Requester, cpu::CpuTime};
 
 /// Filled while a request is served, read once when its answer has left.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     /// Who asked, once that is known.
-    pub(crate) requester: OnceCell<String>,
+    pub(crate) requester: OnceCell<Requester>,
     /// Keys in the body of an upload.
     pub(crate) keys_in: Cell<Option<u64>>,
     /// Keys that were new.

@@ -91,6 +91,8 @@ pub struct ApiSettings {
 pub struct ListenerContext {
     /// In the request log: the listener's `tag`, else its port, else `unix`.
     pub tag: String,
+    /// It speaks TLS itself, which shows in the name of the request log's logger.
+    pub tls: bool,
     /// The client's address is the first of `X-Forwarded-For`.
     pub x_forwarded: bool,
     /// A header whose value goes into the request's id.

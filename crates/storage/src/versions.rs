@@ -80,7 +80,7 @@ const UPDATE: Query = Query {
             SELECT algorithm FROM e2e_room_keys_versions WHERE user_id = $1 AND version = $2 AND deleted = 0),
           changed AS (
             UPDATE e2e_room_keys_versions SET auth_data = $4
-             WHERE user_id = $1 AND version = $2 AND deleted = 0 AND algorithm = $3 AND $4 IS NOT NULL)
+             WHERE user_id = $1 AND version = $2 AND deleted = 0 AND algorithm = $3 AND $4::text IS NOT NULL)
           SELECT algorithm FROM found",
 };
 

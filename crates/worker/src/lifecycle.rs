@@ -57,19 +57,21 @@ pub(crate) async fn run(
     };
     notify(&[NotifyState::Stopping]);
     tracing::info!("stopping: requests in flight have {} s to finish", grace.seconds());
-    stop(&handle, &mut signals).await;
-    server.await.context("the server panicked")?.context("the server failed")?;
-    tracing::info!("stopped");
+    if requests_finished(&handle, &mut signals).await {
+        server.await.context("the server panicked")?.context("the server failed")?;
+        tracing::info!("stopped");
+    }
     ended
 }
 
-/// Lets requests finish, unless a second signal says that there is no time.
-async fn stop(handle: &ServerHandle, signals: &mut Signals) {
+/// Lets requests finish; `false` if a second signal says that there is no time. Then nothing is left to do: the server would
+/// hear of a stop without grace only after the one with grace is over, while the process takes its threads with it.
+async fn requests_finished(handle: &ServerHandle, signals: &mut Signals) -> bool {
     tokio::select! {
-        () = handle.stop(true) => {}
+        () = handle.stop(true) => true,
         () = signals.until_stop(|| {}) => {
             tracing::warn!("stopping at once, on a second signal");
-            handle.stop(false).await;
+            false
         }
     }
 }

@@ -108,12 +108,14 @@ fn context(listener: &Listener) -> ListenerContext {
     match &listener.kind {
         ListenerKind::Http(http) => ListenerContext {
             tag: http.tag.clone(),
+            tls: http.tls.is_some(),
             x_forwarded: http.x_forwarded,
             request_id_header: http.request_id_header.clone(),
             serves: Serves::Resources { client: http.client, metrics: http.metrics },
         },
         ListenerKind::Metrics => ListenerContext {
             tag: "metrics".to_owned(),
+            tls: false,
             x_forwarded: false,
             request_id_header: None,
             serves: Serves::MetricsEverywhere,

@@ -39,7 +39,7 @@ impl Call {
     async fn requester(&self) -> Result<Requester, ApiError> {
         let requester = auth::requester(&self.state, &self.request, &self.client).await?;
         // It is set once: a handler asks once.
-        let _ = self.record.requester.set(requester.log_name());
+        let _ = self.record.requester.set(requester.clone());
         Ok(requester)
     }
 

@@ -51,7 +51,7 @@ mod tests {
     fn a_token_comes_from_the_header_or_from_the_query() {
         assert_eq!(token(&[b"Bearer abc"], ""), Ok("abc".to_owned()));
         assert_eq!(token(&[], "access_token=a%62c&access_token=x"), Ok("abc".to_owned()));
-        assert_eq!(token(&[], "access_token"), Ok(String::new()));
+        assert_eq!(token(&[], "access_token="), Ok(String::new()));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Query strings as Synapse reads them: parameters are separated by `&` or `;`, `+` is a space, names are decoded and case-sensitive,
-//! the first value of a repeated name counts, and a name without a value has the empty one.
+//! the first value of a repeated name counts, an empty value is one, and a name without `=` means nothing.
 
 use std::borrow::Cow;
 
@@ -19,8 +19,8 @@ impl<'a> Query<'a> {
 
     /// The first value of a parameter, decoded; `None` if the parameter is not there.
     pub(crate) fn first(self, name: &str) -> Option<Vec<u8>> {
-        self.0.split(['&', ';']).filter(|part| !part.is_empty()).find_map(|part| {
-            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+        self.0.split(['&', ';']).find_map(|part| {
+            let (key, value) = part.split_once('=')?;
             (decode(key) == name.as_bytes()).then(|| decode(value))
         })
     }
@@ -83,9 +83,10 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_a_value_is_there_and_empty() {
-        assert_eq!(first("version").unwrap(), b"");
+    fn an_empty_value_is_one_but_a_name_without_an_equals_sign_means_nothing() {
         assert_eq!(first("&&version=&x").unwrap(), b"");
+        assert_eq!(first("version&version=1").unwrap(), b"1");
+        assert_eq!(first("version"), None);
         assert_eq!(first(""), None);
     }
 

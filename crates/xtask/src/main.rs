@@ -1,5 +1,6 @@
 //! The commands of a developer: `cargo xtask help`.
 
+mod bench;
 mod cargo;
 mod demo;
 mod interrupt;
@@ -35,6 +36,15 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Measure this worker against a Synapse worker on the same database, in turns
+    Bench {
+        /// Fewer sizes and shorter rounds: in all a few minutes
+        #[arg(long)]
+        quick: bool,
+        /// Only the kinds of work whose name contains this
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Start the servers that tests need for `cargo test -p ...`, and stay until Ctrl-C
     Services,
 }
@@ -56,6 +66,7 @@ fn run(command: Command) -> Result<()> {
         match command {
             Command::Test { arguments } => test::run(&arguments).await,
             Command::Demo { check } => demo::run(check).await,
+            Command::Bench { quick, only } => bench::run(quick, only.as_deref()).await,
             Command::Services => services::run().await,
         }
     };

@@ -36,7 +36,7 @@ pub enum Durability {
 #[derive(Debug)]
 pub struct Postgres {
     address: PostgresAddress,
-    _process: Process,
+    process: Process,
 }
 
 /// Where a PostgreSQL server listens.
@@ -80,7 +80,7 @@ impl Postgres {
         }
         let mut process = program.spawn(command)?;
         process.wait_until(Duration::from_secs(30), async || address.connect(USER).await.is_ok()).await?;
-        Ok(Self { address, _process: process })
+        Ok(Self { address, process })
     }
 
     /// Finds PostgreSQL's programs: in Debian's folder of the newest version, else in `PATH`.
@@ -90,6 +90,11 @@ impl Postgres {
     /// When it is not installed.
     pub fn installed() -> Result<PathBuf> {
         binaries()
+    }
+
+    /// The postmaster: its process id and its log.
+    pub fn process(&self) -> &Process {
+        &self.process
     }
 
     /// The server that `cargo xtask test` or `cargo xtask services` has started for the tests.

@@ -13,17 +13,17 @@ use crate::{cargo::cargo, step::step, synapse};
 /// A homeserver as an operator runs it, with our worker in the place of Synapse's for key backups. Ended in the order of
 /// the fields.
 #[derive(Debug)]
-pub(super) struct Deployment {
-    pub(super) nginx: Nginx,
-    _worker: Worker,
-    pub(super) synapse: Synapse,
+pub(crate) struct Deployment {
+    pub(crate) nginx: Nginx,
+    pub(crate) worker: Worker,
+    pub(crate) synapse: Synapse,
     _redis: Redis,
-    pub(super) postgres: Postgres,
+    pub(crate) postgres: Postgres,
 }
 
 impl Deployment {
     /// Starts everything, with its files in `folder`.
-    pub(super) async fn start(folder: &Path, venv: &SynapseVenv, binary: PathBuf) -> Result<Self> {
+    pub(crate) async fn start(folder: &Path, venv: &SynapseVenv, binary: PathBuf) -> Result<Self> {
         let durable = Durability::Durable;
         let postgres = step("PostgreSQL", Postgres::start(&folder.join("postgres"), durable)).await?;
         let redis = step("Redis", Redis::start(&folder.join("redis"))).await?;
@@ -45,12 +45,12 @@ impl Deployment {
             Nginx::start(&folder.join("nginx"), &upstreams),
         )
         .await?;
-        Ok(Self { nginx, _worker: worker, synapse, _redis: redis, postgres })
+        Ok(Self { nginx, worker, synapse, _redis: redis, postgres })
     }
 }
 
 /// Builds the worker as it is shipped, and says where it is.
-pub(super) async fn build() -> Result<PathBuf> {
+pub(crate) async fn build() -> Result<PathBuf> {
     cargo(&["build", "--release", "--package", "key-backup-worker"], &[]).await?;
     Ok(synapse::target_folder()?.join("release/key-backup-worker"))
 }

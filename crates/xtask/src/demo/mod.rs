@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: a whole deployment, and a backup made, read and looked at in it.
 
-mod deployment;
+pub(crate) mod deployment;
 mod sample;
 mod story;
 

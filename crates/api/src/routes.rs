@@ -80,6 +80,12 @@ fn room_keys_segments(path: &str) -> Option<Vec<&str>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{
+        collection::vec,
+        prelude::*,
+        test_runner::{Config, RngSeed},
+    };
+
     use super::*;
 
     fn keys(room: &str, session: Option<&str>) -> Route {
@@ -134,5 +140,49 @@ mod tests {
         let lower = Method::from_bytes(b"get").unwrap();
         assert!(!route("version").allows(&lower));
         assert!(route("version").allows(&Method::POST) && !route("version").allows(&Method::PUT));
+    }
+
+    /// A segment, decoded and in one of its spellings: any byte may be escaped, in either case, and some have to be.
+    fn segment() -> impl Strategy<Value = (String, String)> {
+        let character =
+            prop_oneof![any::<char>(), proptest::char::range('!', '~'), Just('/'), Just('%'), Just('+')];
+        vec((character, 0..4_u8), 1..20).prop_map(|characters| {
+            let (mut decoded, mut encoded) = (String::new(), String::new());
+            for (character, spelling) in characters {
+                decoded.push(character);
+                if spelling > 1 && character.is_ascii_graphic() && !"/%?#".contains(character) {
+                    encoded.push(character);
+                    continue;
+                }
+                for byte in character.to_string().bytes() {
+                    let escape = if spelling == 0 { format!("%{byte:02x}") } else { format!("%{byte:02X}") };
+                    encoded.push_str(&escape);
+                }
+            }
+            (decoded, encoded)
+        })
+    }
+
+    /// The same cases in every run, unless `PROPTEST_RNG_SEED` names others.
+    fn config() -> Config {
+        let config = Config { cases: 2_000, failure_persistence: None, ..Config::default() };
+        let seed = if config.rng_seed == RngSeed::Random { RngSeed::Fixed(1) } else { config.rng_seed };
+        Config { rng_seed: seed, ..config }
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn every_id_comes_back_from_every_spelling(room in segment(), session in segment()) {
+            let path = format!("keys/{}/{}", room.1, session.1);
+            prop_assert_eq!(route(&path), keys(&room.0, Some(&session.0)));
+            prop_assert_eq!(route(&format!("version/{}", room.1)), Route::Version(room.0));
+        }
+
+        #[test]
+        fn no_path_makes_it_panic(path in any::<String>()) {
+            let _ = (Route::of(&path), route(&path), route(&format!("keys/{path}")));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The Matrix key backup API over HTTP, as Synapse serves it.
 //!
-//! A request goes one way: [`service`](mod@service) finds its route, lets the handler of that route answer, gives every answer the
+//! A request goes one way: `service` finds its route, lets the handler of that route answer, gives every answer the
 //! headers that clients rely on, and writes it to the request log. A handler authenticates, reads what it needs, asks the
 //! storage, and answers; everything that is not an answer is an [`ApiError`], which knows its status and Matrix error code.
 

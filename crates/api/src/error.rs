@@ -115,6 +115,7 @@ impl ApiError {
             Self::Upload(error, place) => (400, upload_errcode(error.problem()), upload_text(error, place).into()),
             Self::NotFound(text) => (404, "M_NOT_FOUND", text.as_ref().into()),
             Self::WrongVersion(_) => (403, "M_WRONG_ROOM_KEYS_VERSION", "Wrong room_keys version".into()),
+            Self::Storage(StorageError::IdTooLong { .. }) => (400, "M_INVALID_PARAM", "A room or session id is too long to be stored".into()),
             Self::Storage(StorageError::Unavailable { .. }) => (503, "M_UNKNOWN", "The database is not available. Try again later.".into()),
             Self::Storage(_) => (500, "M_UNKNOWN", "Internal server error".into()),
         };
@@ -136,7 +137,7 @@ impl ApiError {
 
     /// Whether the worker failed, and not the client.
     pub(crate) fn is_ours(&self) -> bool {
-        matches!(self, Self::Storage(_))
+        matches!(self, Self::Storage(error) if !matches!(error, StorageError::IdTooLong { .. }))
     }
 }
 

@@ -98,6 +98,7 @@ impl Database {
     fn failed(&self, error: StorageError) -> StorageError {
         let desc = match &error {
             StorageError::Unavailable { desc, .. }
+            | StorageError::IdTooLong { desc }
             | StorageError::Refused { desc, .. }
             | StorageError::UnexpectedRow { desc, .. } => desc,
         };

@@ -13,6 +13,12 @@ pub enum StorageError {
         /// What the driver or the pool said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An id is longer than an index of Synapse's can hold (about 2700 bytes, after compression). Nothing was changed.
+    #[error("an id is too long for {desc}")]
+    IdTooLong {
+        /// The transaction's name.
+        desc: &'static str,
+    },
     /// PostgreSQL refused a statement: a mistake of ours, or a schema that is not Synapse's.
     #[error("PostgreSQL refused {desc}")]
     Refused {
@@ -35,6 +41,8 @@ impl StorageError {
     pub(crate) fn from_query(desc: &'static str, source: Error) -> Self {
         if is_outage(&source) {
             Self::Unavailable { desc, source: Box::new(source) }
+        } else if source.code() == Some(&SqlState::PROGRAM_LIMIT_EXCEEDED) {
+            Self::IdTooLong { desc }
         } else {
             Self::Refused { desc, source }
         }
@@ -44,6 +52,7 @@ impl StorageError {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } => "unavailable",
+            Self::IdTooLong { .. } => "id_too_long",
             Self::Refused { .. } => "refused",
             Self::UnexpectedRow { .. } => "unexpected_row",
         }

@@ -92,3 +92,21 @@ async fn an_id_with_a_nul_character_is_refused_wherever_it_stands() {
     );
     assert_eq!(ok(&client.get(&keys(&version)).await.unwrap()), json!({ "rooms": {} }));
 }
+
+#[tokio::test]
+async fn an_id_that_the_index_cannot_hold_is_refused_and_nothing_is_stored() {
+    let fixture = Fixture::start().await;
+    let version = fixture.new_version().await;
+    // Text that does not compress: PostgreSQL's limit is on the row of the index.
+    let mut state = 1_u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'0' + u8::try_from(state >> 26).unwrap())
+    };
+    let long: String = (0..6000).map(|_| letter()).collect();
+    let body =
+        json!({ "rooms": { "!r": { "sessions": { "good": key(1, 0, false), long: key(1, 0, false) } } } });
+    let answer = fixture.as_alice().put(&keys(&version), &body).await.unwrap();
+    assert_error(&answer, 400, "M_INVALID_PARAM", "A room or session id is too long to be stored");
+    assert_eq!(ok(&fixture.as_alice().get(&keys(&version)).await.unwrap()), json!({ "rooms": {} }));
+}

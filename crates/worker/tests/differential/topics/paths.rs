@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     known::Known,
     sequence::{Sequence, Step, delete, get, key, new_version, put, sequence},
-    stated::{bad_request, error},
+    stated::{bad_request, error, internal_server_error},
 };
 
 pub(super) fn sequences() -> Vec<Sequence> {
@@ -110,7 +110,16 @@ fn long_ids() -> Vec<Sequence> {
         .crosswise(),
         sequence(
             "an id of thousands of different characters",
-            [new_version(), put(&one(&random), &key(0, 0, false)), get(&one(&random)), delete(&one(&random))],
+            [
+                new_version(),
+                put(&one(&random), &key(0, 0, false)).differs(
+                    Known::Unstorable,
+                    internal_server_error(),
+                    error(400, "M_INVALID_PARAM", "A room or session id is too long to be stored"),
+                ),
+                get(&one(&random)),
+                delete(&one(&random)),
+            ],
         ),
     ]
 }

@@ -2,7 +2,7 @@
 //!
 //! Texts are Synapse's where Synapse has one.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use actix_web::http::StatusCode;
 use key_backup_model::{
@@ -11,6 +11,8 @@ use key_backup_model::{
 };
 use key_backup_storage::StorageError;
 use serde_json::{Value, json};
+
+use crate::auth::MasError;
 
 /// An answer that is a Matrix error.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,9 @@ pub enum ApiError {
     /// An application service names a device that its user does not have.
     #[error("{0}")]
     UnknownDevice(String),
+    /// The Matrix Authentication Service, which was asked about the token, lets nobody in.
+    #[error(transparent)]
+    Mas(#[from] Arc<MasError>),
     /// Guests have no backups.
     #[error("guest")]
     GuestAccess,
@@ -103,6 +108,7 @@ impl ApiError {
             Self::UserExpired => (403, "ORG_MATRIX_EXPIRED_ACCOUNT", "User account has expired".into()),
             Self::Forbidden(text) => (403, "M_FORBIDDEN", text.into()),
             Self::UnknownDevice(text) => (400, "M_UNKNOWN_DEVICE", text.into()),
+            Self::Mas(error) => error.parts(),
             Self::GuestAccess => (403, "M_GUEST_ACCESS_FORBIDDEN", "Guest access not allowed".into()),
             Self::Body(BodyError::NotJson) => (400, "M_NOT_JSON", "Content not JSON.".into()),
             Self::Body(BodyError::NotAnObject) => (400, "M_BAD_JSON", "Content must be a JSON object.".into()),
@@ -128,6 +134,7 @@ impl ApiError {
         let mut body = json!({ "errcode": errcode, "error": error });
         match self {
             Self::UnknownToken | Self::InvalidToken(_) => body["soft_logout"] = false.into(),
+            Self::Mas(error) if error.is_refusal() => body["soft_logout"] = false.into(),
             Self::ExpiredToken | Self::UserLocked => body["soft_logout"] = true.into(),
             Self::WrongVersion(current) => body["current_version"] = current.to_string().into(),
             _ => {}
@@ -137,7 +144,7 @@ impl ApiError {
 
     /// Whether the worker failed, and not the client.
     pub(crate) fn is_ours(&self) -> bool {
-        matches!(self, Self::Storage(error) if !matches!(error, StorageError::IdTooLong { .. }))
+        self.parts().0.is_server_error()
     }
 }
 

@@ -20,7 +20,10 @@ mod routes;
 mod service;
 mod state;
 
-pub use auth::{AppService, AppServices, AuthSettings, GuestTokens};
+pub use auth::{
+    AppService, AppServices, AuthSettings, GuestTokens, IntrospectionError, Mas, MasError, MasSettings,
+    MasSetupError, Owner,
+};
 pub use error::ApiError;
 pub use service::configure;
 pub use state::{ApiSettings, AppState, Instance, ListenerContext, Listeners, Serves, SocketPath, Synapse};

@@ -13,9 +13,9 @@ use std::{
 use actix_web::HttpRequest;
 use key_backup_cache::{Counts, SharedCounts, Tokens, UserIps};
 use key_backup_metrics::Metrics;
-use key_backup_storage::{Database, Databases, TokenOwner};
+use key_backup_storage::{Database, Databases};
 
-use crate::auth::AuthSettings;
+use crate::auth::{AuthSettings, Owner};
 
 /// One instance of the worker, shared by all of its threads.
 pub struct Instance {
@@ -40,7 +40,7 @@ pub struct Instance {
 /// What the API has of Synapse's replication.
 pub struct Synapse {
     /// Access tokens that were looked up before.
-    pub tokens: Arc<Tokens<TokenOwner>>,
+    pub tokens: Arc<Tokens<Owner>>,
     /// Takes notes of who was seen.
     pub user_ips: UserIps,
     /// Synapse's `track_puppeted_user_ips`: the user whom an admin puppets counts as seen, too.

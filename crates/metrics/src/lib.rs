@@ -4,6 +4,7 @@
 //! stock Grafana dashboard shows this worker beside Synapse's own. What Synapse has no name for begins
 //! with `key_backup_`.
 
+mod auth;
 mod cache;
 mod family;
 mod http;
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
+pub use auth::AuthMetrics;
 pub use cache::{CacheMetrics, LookUp};
 pub use http::{HttpMetrics, Served};
 pub use process::ProcessMetrics;
@@ -28,6 +30,8 @@ pub struct Metrics {
     pub storage: StorageMetrics,
     /// Caches, Redis and replication.
     pub cache: CacheMetrics,
+    /// Questions to the Matrix Authentication Service.
+    pub auth: AuthMetrics,
     synapse: Registry,
     process: Registry,
 }
@@ -47,6 +51,7 @@ impl Metrics {
             http: HttpMetrics::new(&synapse)?,
             storage: StorageMetrics::new(&synapse)?,
             cache: CacheMetrics::new(&synapse)?,
+            auth: AuthMetrics::new(&synapse)?,
             synapse,
             process,
         })

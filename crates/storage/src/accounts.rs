@@ -84,6 +84,8 @@ impl Database {
     ///
     /// [`StorageError`].
     pub async fn user(&self, user: &UserId, device: Option<&str>) -> Result<UserStanding, StorageError> {
+        // PostgreSQL has no U+0000, so nobody has such a device.
+        let device = device.filter(|device| !device.contains('\0'));
         let rows = self.read(GET_USER, &[&user.as_str(), &device]).await?;
         let row = rows.first().ok_or(StorageError::UnexpectedRow { desc: GET_USER.desc, what: "one row" })?;
         let is_guest: Option<bool> = row.get("is_guest");

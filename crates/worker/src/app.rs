@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use actix_web::{App as Service, HttpServer, dev::Server};
 use anyhow::Context;
-use key_backup_api::{ApiSettings, AppState, AuthSettings, GuestTokens, Instance, Listeners, configure};
+use key_backup_api::{ApiSettings, AppState, AuthSettings, GuestTokens, Instance, Listeners, Mas, configure};
 use key_backup_cache::{Redis, SharedCounts};
 use key_backup_metrics::Metrics;
 use key_backup_storage::Databases;
@@ -100,13 +100,15 @@ fn instance(
         max_request_body: config.max_request_body,
         cors_max_age: config.own.cors_max_age,
     };
-    let auth = auth(config)?;
+    let auth = auth(config, &metrics)?;
     let requests = AtomicU64::new(0);
     Ok(Instance { databases, metrics, settings, listeners, counts, auth, synapse, requests })
 }
 
-fn auth(config: &Config) -> anyhow::Result<AuthSettings> {
+fn auth(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<AuthSettings> {
     let appservices = appservices::read(&config.auth.appservice_files, &config.server_name)?;
     let guests = config.auth.macaroon_secret.as_ref().map(|secret| GuestTokens::new(secret.expose_secret()));
-    Ok(AuthSettings::new(appservices, guests, config.auth.account_validity))
+    let mas = config.mas.as_ref().map(|settings| Mas::new(settings, Arc::clone(metrics))).transpose();
+    let mas = mas.context("cannot use matrix_authentication_service")?;
+    Ok(AuthSettings::new(appservices, guests, config.auth.account_validity, mas))
 }

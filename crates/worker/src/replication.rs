@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use key_backup_api::Synapse;
+use key_backup_api::{Owner, Synapse};
 use key_backup_cache::{Counts, Invalidation, Listener, Redis, SharedCounts, Tokens, UserIps, Witness};
 use key_backup_metrics::Metrics;
-use key_backup_storage::{Database, Databases, InvalidationRow, StorageError, TokenOwner};
+use key_backup_storage::{Database, Databases, InvalidationRow, StorageError};
 use tokio::time::sleep;
 
 use crate::config::Config;
@@ -51,7 +51,7 @@ pub(crate) fn start(
 }
 
 /// Reads the table for ever. A row is committed with what it tells of, so that a logout is seen here even if Synapse cannot reach Redis.
-async fn watch(database: Database, tokens: Arc<Tokens<TokenOwner>>, counts: Counts) {
+async fn watch(database: Database, tokens: Arc<Tokens<Owner>>, counts: Counts) {
     let mut window = None;
     loop {
         let started = Instant::now();
@@ -76,7 +76,7 @@ struct Window {
 async fn read(
     database: &Database,
     window: &mut Option<Window>,
-    tokens: &Tokens<TokenOwner>,
+    tokens: &Tokens<Owner>,
     counts: &Counts,
 ) -> Result<(), StorageError> {
     let Some(window) = window else {

@@ -4,7 +4,7 @@ use key_backup_cache::{LookUp, Seen};
 use key_backup_model::UserId;
 use key_backup_storage::{StorageError, TokenOwner};
 
-use super::{Requester, now_ms};
+use super::{Owner, Requester, now_ms};
 use crate::{ApiError, AppState, client::Client};
 
 /// All guests share it.
@@ -66,9 +66,9 @@ async fn stranger(
 async fn owner(state: &AppState, token: &str) -> Result<Option<TokenOwner>, StorageError> {
     let tokens = state.instance.synapse.as_ref().map(|synapse| &synapse.tokens);
     let ticket = match tokens.map(|tokens| tokens.get(token)) {
-        Some(LookUp::Hit(owner)) => return Ok(Some(owner)),
+        Some(LookUp::Hit(Owner::Local(owner))) => return Ok(Some(owner)),
         Some(LookUp::Miss(ticket)) => Some(ticket),
-        None => None,
+        Some(LookUp::Hit(Owner::Delegated { .. })) | None => None,
     };
     let Some(owner) = state.database.token_owner(token).await? else { return Ok(None) };
     let is_valid = owner.valid_until_ms.is_none_or(|end| end >= now_ms());
@@ -77,7 +77,7 @@ async fn owner(state: &AppState, token: &str) -> Result<Option<TokenOwner>, Stor
     }
     if let Some((tokens, ticket)) = tokens.zip(ticket) {
         let users = vec![owner.user_id.clone(), owner.authenticated.clone()];
-        tokens.insert(ticket, token, users, owner.clone());
+        tokens.insert(ticket, token, users, Owner::Local(owner.clone()));
     }
     Ok(Some(owner))
 }

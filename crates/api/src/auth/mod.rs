@@ -1,8 +1,10 @@
-//! Who may enter: only those whom Synapse's tables let in.
+//! Who may enter: only those whom Synapse lets in.
 
 mod appservice;
 mod guest;
 mod local;
+mod mas;
+mod owner;
 mod token;
 
 use std::{
@@ -17,6 +19,8 @@ use crate::{ApiError, AppState, client::Client, extract::query::Query};
 
 pub use appservice::{AppService, AppServices};
 pub use guest::GuestTokens;
+pub use mas::{IntrospectionError, Mas, MasError, MasSettings, MasSetupError};
+pub use owner::Owner;
 
 /// What Synapse's configuration says of who may enter.
 pub struct AuthSettings {
@@ -25,12 +29,19 @@ pub struct AuthSettings {
     pub guests: Option<GuestTokens>,
     /// `account_validity.enabled`: accounts end.
     pub account_validity: bool,
+    /// Issues all tokens but those of application services, if there is such a service: then those in Synapse's tables count for nothing.
+    pub mas: Option<Mas>,
 }
 
 impl AuthSettings {
     /// Puts the parts together.
-    pub fn new(appservices: AppServices, guests: Option<GuestTokens>, account_validity: bool) -> Self {
-        Self { appservices: RwLock::new(Arc::new(appservices)), guests, account_validity }
+    pub fn new(
+        appservices: AppServices,
+        guests: Option<GuestTokens>,
+        account_validity: bool,
+        mas: Option<Mas>,
+    ) -> Self {
+        Self { appservices: RwLock::new(Arc::new(appservices)), guests, account_validity, mas }
     }
 
     /// Puts others in the place of the application services, after their files have changed.
@@ -71,9 +82,10 @@ pub(crate) async fn requester(
     let query = Query::new(request.query_string());
     let token = token::of(request.headers(), query)?;
     let services = state.instance.auth.appservices();
-    match services.find(&token, &client.ip) {
-        Some(service) => appservice::requester(state, service, &token, query, client).await,
-        None => local::requester(state, &token, client).await,
+    match (services.find(&token, &client.ip), &state.instance.auth.mas) {
+        (Some(service), _) => appservice::requester(state, service, &token, query, client).await,
+        (None, Some(mas)) => mas::requester(state, mas, &token, client).await,
+        (None, None) => local::requester(state, &token, client).await,
     }
 }
 

@@ -12,6 +12,7 @@ mod libpq;
 mod listener;
 mod listeners;
 mod logging;
+mod mas;
 mod node;
 mod own;
 mod redis;
@@ -23,6 +24,7 @@ mod yaml;
 
 use std::path::PathBuf;
 
+use key_backup_api::MasSettings;
 use key_backup_cache::RedisSettings;
 use key_backup_storage::DatabaseSettings;
 
@@ -60,6 +62,8 @@ pub struct Config {
     pub redis: Option<RedisSettings>,
     /// Who may enter besides those whom Synapse's tables name.
     pub auth: AuthConfig,
+    /// `matrix_authentication_service`; `None` where it is not enabled.
+    pub mas: Option<MasSettings>,
     /// Who counts as seen.
     pub last_seen: LastSeen,
     /// From `worker_log_config`.
@@ -98,6 +102,7 @@ impl Config {
             database: database::read(&files, environment, &worker_name, &mut warnings)?,
             redis: redis::read(&files, inline)?,
             auth: AuthConfig::read(&files, &server_name, inline, &mut warnings)?,
+            mas: mas::read(&files, inline)?,
             last_seen: LastSeen::read(&files)?,
             log,
             own,

@@ -83,6 +83,57 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("redis: {enabled: true, password_path: /nowhere}", "redis.password_path: cannot read /nowhere"),
     ("redis: {enabled: true, use_tls: true, certificate_file: /s3cret}", "redis: `certificate_file`"),
+    ("matrix_authentication_service: s3cret", "matrix_authentication_service: expected a mapping"),
+    (
+        "matrix_authentication_service: {enabled: s3cret}",
+        "matrix_authentication_service.enabled: expected true",
+    ),
+    ("matrix_authentication_service: {enabled: true}", "matrix_authentication_service: expected `secret`"),
+    (
+        "matrix_authentication_service: {enabled: true, secret: ''}",
+        "matrix_authentication_service: expected `secret`",
+    ),
+    (
+        "matrix_authentication_service: {enabled: true, secret: [s3cret]}",
+        "matrix_authentication_service.secret: expected a string",
+    ),
+    (
+        "matrix_authentication_service: {enabled: true, secret: \"s3cret\\n\"}",
+        "matrix_authentication_service: the secret must be one line",
+    ),
+    (
+        "matrix_authentication_service: {enabled: true, secret: s3cret, secret_path: /nowhere}",
+        "matrix_authentication_service.secret: `secret` and `secret_path`",
+    ),
+    (
+        "matrix_authentication_service: {enabled: true, secret_path: /nowhere}",
+        "matrix_authentication_service.secret_path: cannot read /nowhere",
+    ),
+    (
+        "matrix_authentication_service: {enabled: true, secret: x, endpoint: 'mas.s3cret:8080'}",
+        "matrix_authentication_service.endpoint: expected an http:// or https:// URL",
+    ),
+    (
+        "matrix_authentication_service: {enabled: true, secret: x, endpoint: 'http://u:s3cret@mas'}",
+        "matrix_authentication_service.endpoint",
+    ),
+    (
+        "matrix_authentication_service: {enabled: true, secret: x, endpoint: 'http://mas/?s3cret'}",
+        "matrix_authentication_service.endpoint",
+    ),
+    (
+        "matrix_authentication_service: {enabled: true, secret: x, endpoint: [s3cret]}",
+        "matrix_authentication_service.endpoint: expected a string",
+    ),
+    (
+        "matrix_authentication_service: {enabled: true, secret: x, force_http2: s3cret}",
+        "matrix_authentication_service.force_http2: expected true or false",
+    ),
+    (
+        "experimental_features: {msc3861: {enabled: true, admin_token: s3cret}}",
+        "experimental_features.msc3861: Synapse no longer accepts this key",
+    ),
+    ("experimental_features: s3cret", "experimental_features: expected a mapping"),
     ("worker_log_config: [s3cret]", "worker_log_config"),
     ("worker_log_config: /nowhere.yaml", "/nowhere.yaml: cannot read it"),
     ("key_backup_worker: s3cret", "key_backup_worker: expected a mapping"),
@@ -244,6 +295,9 @@ fn secrets_in_the_configuration_can_be_refused() {
     let mut setup = with("redis: {enabled: true, password: s3cret}");
     setup.inline = InlineSecrets::Refused;
     check(&setup.message(), "redis.password: secrets in the configuration are switched off", "redis");
+    let mut setup = with("matrix_authentication_service: {enabled: true, secret: s3cret}");
+    setup.inline = InlineSecrets::Refused;
+    check(&setup.message(), "matrix_authentication_service.secret: secrets in the configuration", "mas");
 }
 
 #[test]
@@ -256,7 +310,7 @@ fn nobody_to_connect_as_is_an_error() {
 #[test]
 fn settings_do_not_show_their_secrets_to_debug() {
     let config = with(
-        "{redis: {enabled: true, password: s3cret}, database: {name: psycopg2, args: {password: s3cret, dbname: d}}}",
+        "{redis: {enabled: true, password: s3cret}, matrix_authentication_service: {enabled: true, secret: s3cret}, database: {name: psycopg2, args: {password: s3cret, dbname: d}}}",
     )
     .config();
     assert!(!format!("{config:?}").contains(SECRET));

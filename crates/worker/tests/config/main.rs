@@ -8,6 +8,7 @@ mod files;
 mod libpq;
 mod listeners;
 mod logging;
+mod mas;
 mod own;
 mod redis;
 mod support;

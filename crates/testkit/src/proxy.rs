@@ -1,6 +1,11 @@
 //! A TCP proxy that breaks on command.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    mem,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use tokio::{
@@ -28,10 +33,15 @@ use tokio::{
 pub struct BreakableProxy {
     address: SocketAddr,
     target: SocketAddr,
-    stalled: watch::Sender<bool>,
+    stalled: Stalled,
+    /// The ends of connections that are dead for good.
+    abandoned: Vec<watch::Sender<bool>>,
     /// `None` while it is cut.
     listening: Option<JoinHandle<()>>,
 }
+
+/// Whether new connections are held up, and those made since the last [`BreakableProxy::abandon`].
+type Stalled = Arc<Mutex<watch::Sender<bool>>>;
 
 impl BreakableProxy {
     /// Listens on a free loopback port and forwards to `target`.
@@ -42,9 +52,9 @@ impl BreakableProxy {
     pub async fn start(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let (stalled, watched) = watch::channel(false);
-        let listening = Some(tokio::spawn(accept(listener, target, watched)));
-        Ok(Self { address, target, stalled, listening })
+        let stalled = Stalled::new(Mutex::new(watch::Sender::new(false)));
+        let listening = Some(tokio::spawn(accept(listener, target, Arc::clone(&stalled))));
+        Ok(Self { address, target, stalled, abandoned: Vec::new(), listening })
     }
 
     /// Where it listens; stays the same.
@@ -62,7 +72,16 @@ impl BreakableProxy {
 
     /// Keeps connections open and accepts new ones, but forwards nothing either way, until [`BreakableProxy::heal`].
     pub fn stall(&self) {
-        self.stalled.send_replace(true);
+        hold(&self.stalled, true);
+    }
+
+    /// Lets the connections of now die without a word, as when the server's machine is lost and another takes its address: they stay
+    /// open, and nothing comes through them any more. New ones work.
+    pub fn abandon(&mut self) {
+        let mut stalled = self.stalled.lock().unwrap_or_else(PoisonError::into_inner);
+        let dead = mem::replace(&mut *stalled, watch::Sender::new(false));
+        dead.send_replace(true);
+        self.abandoned.push(dead);
     }
 
     /// Forwards again, first of all what was held back.
@@ -71,10 +90,10 @@ impl BreakableProxy {
     ///
     /// When the port has been taken by somebody else since the cut.
     pub async fn heal(&mut self) -> Result<()> {
-        self.stalled.send_replace(false);
+        hold(&self.stalled, false);
         if self.listening.is_none() {
             let listener = rebind(self.address).await?;
-            self.listening = Some(tokio::spawn(accept(listener, self.target, self.stalled.subscribe())));
+            self.listening = Some(tokio::spawn(accept(listener, self.target, Arc::clone(&self.stalled))));
         }
         Ok(())
     }
@@ -99,11 +118,16 @@ async fn rebind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("the proxy's port {address} is taken"))
 }
 
+fn hold(stalled: &Stalled, held: bool) {
+    stalled.lock().unwrap_or_else(PoisonError::into_inner).send_replace(held);
+}
+
 /// Owns all connections: when it is aborted, they break.
-async fn accept(listener: TcpListener, target: SocketAddr, stalled: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, target: SocketAddr, stalled: Stalled) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        connections.spawn(forward(client, target, stalled.clone()));
+        let stalled = stalled.lock().unwrap_or_else(PoisonError::into_inner).subscribe();
+        connections.spawn(forward(client, target, stalled));
         while connections.try_join_next().is_some() {}
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -31,6 +31,7 @@ pub struct WorkerConfig {
     arguments: Vec<OsString>,
     environment: Vec<(String, OsString)>,
     unix_socket: bool,
+    metrics: bool,
     folder: Option<PathBuf>,
 }
 
@@ -102,6 +103,13 @@ impl WorkerConfig {
         self
     }
 
+    /// Lets it show its metrics, for [`Worker::metric`].
+    #[must_use]
+    pub fn metrics(mut self) -> Self {
+        self.metrics = true;
+        self
+    }
+
     /// Keeps its config and its log in a folder that the caller owns, in place of a temporary one.
     #[must_use]
     pub fn folder(mut self, folder: &Path) -> Self {
@@ -169,8 +177,9 @@ impl WorkerConfig {
             let port = free_port()?;
             (Address::loopback(port), format!("port: {port}, bind_addresses: [127.0.0.1]"))
         };
+        let names = if self.metrics { "client, metrics" } else { "client" };
         let yaml = format!(
-            "worker_app: synapse.app.generic_worker\nworker_name: key_backup1\nworker_listeners:\n  - {{type: http, {place}, x_forwarded: true, resources: [{{names: [client]}}]}}\n"
+            "worker_app: synapse.app.generic_worker\nworker_name: key_backup1\nworker_listeners:\n  - {{type: http, {place}, x_forwarded: true, resources: [{{names: [{names}]}}]}}\n"
         );
         Ok((address, Config::Text(yaml)))
     }
@@ -199,6 +208,7 @@ impl Worker {
             arguments: Vec::new(),
             environment: Vec::new(),
             unix_socket: false,
+            metrics: false,
             folder: None,
         }
     }
@@ -211,6 +221,24 @@ impl Worker {
     /// A client of it, without a token.
     pub fn client(&self) -> Client {
         Client::new(self.address.clone())
+    }
+
+    /// The value of a metric of whole numbers, summed over all of its series that have these labels (each as `name="value"`); 0 where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the worker does not answer, or was not started with [`WorkerConfig::metrics`].
+    pub async fn metric(&self, name: &str, labels: &[&str]) -> Result<i64> {
+        let answer = self.client().get("/_synapse/metrics").await?;
+        ensure!(answer.status == 200, "the worker shows no metrics: {}", answer.status);
+        let text = answer.text();
+        let is_meant = |series: &str| {
+            let is_named =
+                series.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('{'));
+            is_named && labels.iter().all(|label| series.contains(label))
+        };
+        let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        lines.filter(|(series, _)| is_meant(series)).map(|(_, value)| Ok(value.parse::<i64>()?)).sum()
     }
 
     /// Its process.

@@ -79,3 +79,16 @@ async fn a_stall_holds_back_what_is_sent_until_it_heals() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn abandoned_connections_stay_dead_without_a_word_while_new_ones_work() -> Result<()> {
+    let mut proxy = BreakableProxy::start(echo_server().await?).await?;
+    let mut old = TcpStream::connect(proxy.address()).await?;
+    assert_eq!(echoed(&mut old, "hello").await?, "hello");
+    proxy.abandon();
+    let mut new = TcpStream::connect(proxy.address()).await?;
+    assert_eq!(echoed(&mut new, "again").await?, "again");
+    old.write_all(b"lost").await?;
+    assert!(timeout(MOMENT, old.read(&mut [0; 4])).await.is_err(), "not dead");
+    Ok(())
+}

@@ -3,10 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use tokio::net::TcpStream;
 
@@ -15,11 +16,12 @@ use crate::process::{Process, Program};
 
 const ENVIRONMENT: &str = "KEY_BACKUP_TEST_REDIS";
 
-/// A Redis server of our own, without a password, that keeps nothing on disk.
+/// A Redis server of our own that keeps nothing on disk.
 #[derive(Debug)]
 pub struct Redis {
     address: RedisAddress,
     folder: PathBuf,
+    arguments: Vec<String>,
     process: Process,
 }
 
@@ -31,16 +33,28 @@ pub struct RedisAddress {
 }
 
 impl Redis {
-    /// Starts a server whose log is kept in `folder`, which may not exist yet.
+    /// Starts a server without a password whose log is kept in `folder`, which may not exist yet.
     ///
     /// # Errors
     ///
     /// When Redis is not installed, or does not start; the message holds the end of its log.
     pub async fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// As [`Redis::start`], with further settings, such as `--requirepass x`. `{port}` in one stands for the port.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::start`].
+    pub async fn start_with(folder: &Path, arguments: &[&str]) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let address = RedisAddress { port: free_port()? };
-        let process = run(folder, address).await?;
-        Ok(Self { address, folder: folder.to_owned(), process })
+        let port = address.port.to_string();
+        let arguments: Vec<String> =
+            arguments.iter().map(|argument| argument.replace("{port}", &port)).collect();
+        let process = run(folder, address, &arguments).await?;
+        Ok(Self { address, folder: folder.to_owned(), arguments, process })
     }
 
     /// Lets it hang: connections stay, nothing is answered.
@@ -77,7 +91,7 @@ impl Redis {
     ///
     /// When it does not start; the message holds the end of its log.
     pub async fn restart(&mut self) -> Result<()> {
-        self.process = run(&self.folder, self.address).await?;
+        self.process = run(&self.folder, self.address, &self.arguments).await?;
         Ok(())
     }
 
@@ -98,7 +112,7 @@ impl Redis {
     }
 }
 
-async fn run(folder: &Path, address: RedisAddress) -> Result<Process> {
+async fn run(folder: &Path, address: RedisAddress, arguments: &[String]) -> Result<Process> {
     let program = Program {
         name: "Redis",
         path: &PathBuf::from("redis-server"),
@@ -109,7 +123,7 @@ async fn run(folder: &Path, address: RedisAddress) -> Result<Process> {
     let mut command = program.command();
     let port = address.port.to_string();
     command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
-    command.current_dir(folder);
+    command.args(arguments).current_dir(folder);
     let mut process = program.spawn(command)?;
     let listens = async || TcpStream::connect(("127.0.0.1", address.port)).await.is_ok();
     process.wait_until(Duration::from_secs(20), listens).await?;
@@ -120,6 +134,22 @@ impl RedisAddress {
     /// The environment variable that hands this server to [`Redis::from_env`] in another process, and its value.
     pub fn environment(&self) -> (&'static str, String) {
         (ENVIRONMENT, self.port.to_string())
+    }
+
+    /// Runs a command as redis-cli does, and says what that printed.
+    ///
+    /// # Errors
+    ///
+    /// When there is no redis-cli, or Redis does not answer; what Redis refuses is an answer, too.
+    pub fn command(&self, words: &[&str]) -> Result<String> {
+        let output = Command::new("redis-cli")
+            .args(["--no-auth-warning", "-p", &self.port.to_string()])
+            .args(words)
+            .output()
+            .context("cannot run redis-cli (Debian package redis-tools)")?;
+        let printed = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+        ensure!(output.status.success(), "redis-cli {words:?}: {printed} {output:?}");
+        Ok(printed)
     }
 
     /// The `redis:` section of a Synapse config that connects to it.

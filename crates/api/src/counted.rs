@@ -2,16 +2,16 @@
 //! counts, once for all who ask for it at the same moment.
 
 use key_backup_cache::Known;
-use key_backup_model::{BackupVersion, UploadRow, UserId, VersionInfo};
+use key_backup_model::{BackupVersion, KeyCount, UploadRow, UserId, VersionInfo};
 use key_backup_storage::{Count, Deleted, PutOutcome, Selection, StorageError, VersionOutcome};
 use tokio::sync::MutexGuard;
 
 use crate::AppState;
 
-/// What is known of a count, and the right to count where nothing is.
-struct Look<'a> {
+/// What is known of a count, and the right to change it.
+struct Turn<'a> {
     known: Known,
-    _flight: Option<MutexGuard<'a, ()>>,
+    _flight: MutexGuard<'a, ()>,
 }
 
 impl AppState {
@@ -25,7 +25,7 @@ impl AppState {
         match self.database.version(user, version, known.count, Count::Never).await? {
             VersionOutcome::UnknownVersion => return Ok(None),
             VersionOutcome::Found(info) => {
-                self.counts.note(&known, info.keys);
+                self.counts.note(&known, |known| is_same(known, info.keys));
                 return Ok(Some(info));
             }
             VersionOutcome::NotCounted => {}
@@ -34,7 +34,7 @@ impl AppState {
         let known = self.counts.get(user, version).await;
         match self.database.version(user, version, known.count, Count::IfNeeded).await? {
             VersionOutcome::Found(info) => {
-                self.counts.note(&known, info.keys);
+                self.counts.note(&known, |known| is_same(known, info.keys));
                 self.counts.set(user, &known, info.keys, version.is_none()).await;
                 Ok(Some(info))
             }
@@ -49,9 +49,14 @@ impl AppState {
         version: BackupVersion,
         rows: &[UploadRow],
     ) -> Result<PutOutcome, StorageError> {
-        let Look { known, _flight } = self.look(user, version).await;
+        let Turn { known, _flight } = self.turn(user, version).await;
         let outcome = self.database.put_keys(user, version, rows, known.count).await?;
-        if let PutOutcome::Stored { keys, .. } = outcome {
+        if let PutOutcome::Stored { keys, added, replaced } = outcome {
+            let changed = added + replaced > 0;
+            let is_right = |known: KeyCount| {
+                if changed { keys.etag.follows(known.etag) } else { keys.etag == known.etag }
+            };
+            self.counts.note(&known, is_right);
             self.counts.set(user, &known, keys, true).await;
         }
         Ok(outcome)
@@ -64,23 +69,24 @@ impl AppState {
         version: BackupVersion,
         selection: &Selection,
     ) -> Result<Option<Deleted>, StorageError> {
-        let Look { known, _flight } = self.look(user, version).await;
+        let Turn { known, _flight } = self.turn(user, version).await;
         let deleted = self.database.delete_keys(user, version, selection, known.count).await?;
         if let Some(deleted) = deleted {
+            self.counts.note(&known, |known| deleted.keys.etag.follows(known.etag));
             self.counts.set(user, &known, deleted.keys, false).await;
         }
         Ok(deleted)
     }
 
-    /// Where nothing is known, only one at a time goes on to count.
-    async fn look(&self, user: &UserId, version: BackupVersion) -> Look<'_> {
-        let known = self.counts.get(user, Some(version)).await;
-        if known.count.is_some() {
-            return Look { known, _flight: None };
-        }
+    /// Waits for the other changes of this user. In PostgreSQL they would wait for one another, too, but each with a connection of its
+    /// own, and with a count in hand that is stale when its turn has come.
+    async fn turn(&self, user: &UserId, version: BackupVersion) -> Turn<'_> {
         let flight = self.counts.flight(user).await;
         let known = self.counts.get(user, Some(version)).await;
-        let still_unknown = known.count.is_none();
-        Look { known, _flight: still_unknown.then_some(flight) }
+        Turn { known, _flight: flight }
     }
+}
+
+fn is_same(known: KeyCount, answer: KeyCount) -> bool {
+    (known.version, known.etag) == (answer.version, answer.etag)
 }

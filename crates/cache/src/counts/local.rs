@@ -43,6 +43,9 @@ impl Local {
 
     pub(super) fn set(&self, user: &UserId, known: &Known, count: KeyCount, is_current: bool) {
         let generation = known.local_generation;
+        if generation != self.generation() {
+            return;
+        }
         self.users.entry_by_ref(user).and_compute_with(|entry| {
             let mut remembered = entry
                 .map(moka::Entry::into_value)
@@ -73,5 +76,76 @@ impl Local {
 
     fn is_good(&self, remembered: &Remembered) -> bool {
         remembered.generation == self.generation() && remembered.since.elapsed() < self.lifetime
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use key_backup_model::Etag;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(10);
+
+    fn pair(version: i64, etag: i64, count: i64) -> KeyCount {
+        let version = BackupVersion::from_column(version);
+        KeyCount { version, etag: Etag::from_column(Some(etag)), count }
+    }
+
+    fn known(local: &Local, user: &UserId) -> Known {
+        let count = local.get(user, None);
+        Known { count, shared_generation: None, local_generation: local.generation() }
+    }
+
+    fn user() -> UserId {
+        UserId::new("@a:s").unwrap()
+    }
+
+    #[test]
+    fn a_pair_takes_the_place_of_the_one_that_was_looked_up_or_of_an_older_one() {
+        let (local, user) = (Local::new(LONG), user());
+        let nothing = known(&local, &user);
+        for (known, new, expected) in [
+            (nothing.clone(), pair(1, 5, 50), pair(1, 5, 50)),
+            (nothing.clone(), pair(1, 4, 40), pair(1, 5, 50)),
+            (nothing, pair(1, 6, 60), pair(1, 6, 60)),
+        ] {
+            local.set(&user, &known, new, true);
+            assert_eq!(local.get(&user, None), Some(expected));
+        }
+        let looked_up = known(&local, &user);
+        local.set(&user, &looked_up, pair(1, 1, 10), true);
+        assert_eq!(local.get(&user, None), Some(pair(1, 1, 10)), "versions have begun anew");
+    }
+
+    #[test]
+    fn what_is_said_to_be_current_ends_the_versions_above_it() {
+        let (local, user) = (Local::new(LONG), user());
+        for (version, is_current) in [(1, true), (2, true), (1, false)] {
+            local.set(&user, &known(&local, &user), pair(version, 9, version), is_current);
+        }
+        assert_eq!(local.get(&user, None), Some(pair(2, 9, 2)));
+        local.set(&user, &known(&local, &user), pair(1, 10, 1), true);
+        assert_eq!(local.get(&user, None), Some(pair(1, 10, 1)));
+    }
+
+    #[test]
+    fn what_was_looked_up_before_a_room_was_deleted_is_not_remembered_after() {
+        let (local, user) = (Local::new(LONG), user());
+        let before = known(&local, &user);
+        local.next_generation();
+        local.set(&user, &known(&local, &user), pair(1, 5, 40), true);
+        local.set(&user, &before, pair(1, 6, 50), true);
+        assert_eq!(local.get(&user, None), Some(pair(1, 5, 40)));
+    }
+
+    #[test]
+    fn a_life_span_is_not_renewed_by_what_is_added() {
+        let (local, user) = (Local::new(Duration::from_millis(60)), user());
+        local.set(&user, &known(&local, &user), pair(1, 1, 1), true);
+        std::thread::sleep(Duration::from_millis(40));
+        local.set(&user, &known(&local, &user), pair(1, 2, 2), true);
+        std::thread::sleep(Duration::from_millis(30));
+        assert_eq!(local.get(&user, None), None);
     }
 }

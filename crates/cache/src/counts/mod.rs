@@ -3,12 +3,18 @@
 //! A count is used only if its etag is the one that PostgreSQL has just returned: then it is right, whoever wrote it down
 //! and however long ago. Two things change keys without the etag: Synapse deleting a room, which it tells of, so that all counts of
 //! before are void (their *generation* is over); and two of Synapse's processes that compute the same etag. A life span bounds the
-//! latter.
+//! latter. Whatever could not be told to Redis at once is made up for before Redis is believed again.
 
 mod local;
 mod shared;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use key_backup_metrics::{LookUp, Metrics};
 use key_backup_model::{BackupVersion, KeyCount, UserId};
@@ -18,8 +24,8 @@ use crate::{Invalidation, Redis};
 use local::Local;
 use shared::Shared;
 
-/// How many users can count at the same moment without waiting for one another.
-const FLIGHTS: usize = 256;
+/// By how many queues users are told apart: so many that two who are busy at the same moment hardly ever share one.
+const FLIGHTS: usize = 4096;
 
 /// What all threads of an instance share of the counts.
 pub struct SharedCounts {
@@ -27,6 +33,9 @@ pub struct SharedCounts {
     server_name: String,
     lifetime: Duration,
     local: Local,
+    /// How often the counts in Redis have become void, and how many of these times Redis has been told of.
+    voided: AtomicU64,
+    told: AtomicU64,
     flights: Vec<Mutex<()>>,
     metrics: Arc<Metrics>,
 }
@@ -47,7 +56,7 @@ pub struct Known {
 }
 
 impl SharedCounts {
-    /// `lifetime` is how long a count is used at the most.
+    /// `lifetime` is how long a count is used at the most. What Redis holds from before is void: a room may have been deleted since.
     pub fn new(redis: Option<Redis>, server_name: &str, lifetime: Duration, metrics: Arc<Metrics>) -> Self {
         let flights = (0..FLIGHTS).map(|_| Mutex::new(())).collect();
         Self {
@@ -55,23 +64,31 @@ impl SharedCounts {
             server_name: server_name.to_owned(),
             lifetime,
             local: Local::new(lifetime),
+            voided: AtomicU64::new(1),
+            told: AtomicU64::new(0),
             flights,
             metrics,
         }
+    }
+
+    /// Drops what may be wrong after a room was deleted, or may have been deleted unheard. Redis is told before it is believed again.
+    pub fn void(&self) {
+        self.local.next_generation();
+        self.voided.fetch_add(1, Ordering::AcqRel);
     }
 }
 
 impl Counts {
     /// The counts for the calling thread.
     pub fn of_this_thread(common: Arc<SharedCounts>) -> Self {
-        let connect = |redis: &Redis| Shared::new(redis.clone(), &common.server_name, common.lifetime);
-        Self { shared: common.redis.as_ref().and_then(connect), common }
+        let connect = |redis: &Redis| Shared::new(redis, &common.server_name, common.lifetime);
+        Self { shared: common.redis.as_ref().map(connect), common }
     }
 
     /// The count of a version, or that of the highest version where none is given.
     pub async fn get(&self, user: &UserId, version: Option<BackupVersion>) -> Known {
         let local_generation = self.common.local.generation();
-        let shared = match &self.shared {
+        let shared = match self.believed().await {
             Some(shared) => shared.get(user, version).await,
             None => None,
         };
@@ -80,11 +97,22 @@ impl Counts {
         Known { count, shared_generation, local_generation }
     }
 
-    /// Notes how a look-up turned out: `answer` is what PostgreSQL said.
-    pub fn note(&self, known: &Known, answer: KeyCount) {
+    /// The counts in Redis, once all are gone that are known to be void.
+    async fn believed(&self) -> Option<&Shared> {
+        let shared = self.shared.as_ref()?;
+        let voided = self.common.voided.load(Ordering::Acquire);
+        if self.common.told.load(Ordering::Acquire) < voided {
+            shared.next_generation().await?;
+            self.common.told.fetch_max(voided, Ordering::AcqRel);
+        }
+        Some(shared)
+    }
+
+    /// Notes how a look-up turned out: whether PostgreSQL said that what is known is right.
+    pub fn note(&self, known: &Known, is_right: impl FnOnce(KeyCount) -> bool) {
         let result = match known.count {
             None => LookUp::Miss,
-            Some(count) if (count.version, count.etag) == (answer.version, answer.etag) => LookUp::Hit,
+            Some(count) if is_right(count) => LookUp::Hit,
             Some(_) => LookUp::Stale,
         };
         self.common.metrics.cache.count_looked_up(result);
@@ -106,12 +134,16 @@ impl Counts {
     /// Forgets all of a user's counts: the versions may begin anew.
     pub async fn forget(&self, user: &UserId) {
         self.common.local.forget(user);
-        if let Some(shared) = &self.shared {
-            shared.forget(user).await;
+        let forgotten = match &self.shared {
+            Some(shared) => shared.forget(user).await,
+            None => Some(()),
+        };
+        if forgotten.is_none() {
+            self.common.void();
         }
     }
 
-    /// Waits until nobody else counts for this user. Whoever waited finds the count in [`Self::get`].
+    /// Waits until nobody else of this instance counts for this user. Whoever waited finds the count in [`Self::get`].
     pub async fn flight(&self, user: &UserId) -> MutexGuard<'_, ()> {
         let sum: usize =
             user.as_str().bytes().fold(0, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
@@ -122,12 +154,7 @@ impl Counts {
     pub async fn invalidate(&self, invalidation: &Invalidation) {
         match invalidation {
             Invalidation::Account(user) => self.forget(user).await,
-            Invalidation::RoomDeleted => {
-                self.common.local.next_generation();
-                if let Some(shared) = &self.shared {
-                    shared.next_generation().await;
-                }
-            }
+            Invalidation::RoomDeleted => self.common.void(),
             Invalidation::Token(_) | Invalidation::User(_) | Invalidation::Everything => {}
         }
     }

@@ -9,10 +9,10 @@ use std::{
 };
 
 use key_backup_model::{BackupVersion, Etag, KeyCount, UserId};
-use redis::{AsyncCommands, Script, aio::ConnectionManager, pipe};
+use redis::{AsyncCommands, Script, aio::MultiplexedConnection, pipe};
 
 use super::{Known, choose};
-use crate::Redis;
+use crate::{Redis, redis::Connection};
 
 /// Writes a pair where it takes the place of the one that was looked up, of none, or of an older one, in the generation of the look-up.
 ///
@@ -41,20 +41,16 @@ if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[8]) 
 return 1";
 
 pub(super) struct Shared {
-    redis: Redis,
-    connection: ConnectionManager,
+    connection: Connection,
     set: Script,
     prefix: String,
     lifetime: Duration,
 }
 
 impl Shared {
-    /// `None` if the address cannot be one: then there is nothing to connect to.
-    pub(super) fn new(redis: Redis, server_name: &str, lifetime: Duration) -> Option<Self> {
-        let connection =
-            redis.connection().inspect_err(|error| tracing::error!("cannot use Redis: {error}")).ok()?;
+    pub(super) fn new(redis: &Redis, server_name: &str, lifetime: Duration) -> Self {
         let prefix = format!("key_backup:{server_name}:");
-        Some(Self { redis, connection, set: Script::new(SET), prefix, lifetime })
+        Self { connection: redis.connection(), set: Script::new(SET), prefix, lifetime }
     }
 
     /// The count and the generation; `None` if Redis does not answer.
@@ -63,17 +59,17 @@ impl Shared {
         user: &UserId,
         version: Option<BackupVersion>,
     ) -> Option<(Option<KeyCount>, Option<u64>)> {
-        let mut connection = self.connection.clone();
         let mut pipeline = pipe();
         pipeline.get(self.generation()).hgetall(self.user(user));
-        let request = pipeline.query_async::<(Option<u64>, HashMap<i64, String>)>(&mut connection);
-        let (generation, pairs) = self.redis.attempt("get_counts", request).await?;
+        let request =
+            async |mut redis| pipeline.query_async::<(Option<u64>, HashMap<i64, String>)>(&mut redis).await;
+        let (generation, pairs) = self.connection.attempt("get_counts", request).await?;
         let counts = pairs.iter().filter_map(|(version, pair)| read(*version, pair, generation?));
         Some((choose(counts, version), generation))
     }
 
+    /// See [`SET`].
     pub(super) async fn set(&self, user: &UserId, known: &Known, count: KeyCount, is_current: bool) {
-        let mut connection = self.connection.clone();
         let mut set = self.set.key(self.user(user));
         set.key(self.generation())
             .arg(known.shared_generation.map(|generation| generation.to_string()).unwrap_or_default())
@@ -84,18 +80,24 @@ impl Shared {
             .arg(count.etag.get())
             .arg(u8::from(is_current))
             .arg(u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX).max(1));
-        self.redis.attempt("set_count", set.invoke_async::<()>(&mut connection)).await;
+        let request = async |mut redis| set.invoke_async::<()>(&mut redis).await;
+        self.connection.attempt("set_count", request).await;
     }
 
-    pub(super) async fn forget(&self, user: &UserId) {
-        let mut connection = self.connection.clone();
-        self.redis.attempt("forget_counts", connection.del::<_, ()>(self.user(user))).await;
+    /// Forgets all of a user's counts; `None` if Redis does not answer.
+    #[must_use]
+    pub(super) async fn forget(&self, user: &UserId) -> Option<()> {
+        let request = async |mut redis: MultiplexedConnection| redis.del::<_, ()>(self.user(user)).await;
+        self.connection.attempt("forget_counts", request).await
     }
 
-    pub(super) async fn next_generation(&self) {
-        let mut connection = self.connection.clone();
-        let next = connection.set::<_, _, ()>(self.generation(), new_generation());
-        self.redis.attempt("next_generation", next).await;
+    /// Makes all counts of before void; `None` if Redis does not answer.
+    #[must_use]
+    pub(super) async fn next_generation(&self) -> Option<()> {
+        let request = async |mut redis: MultiplexedConnection| {
+            redis.set::<_, _, ()>(self.generation(), new_generation()).await
+        };
+        self.connection.attempt("next_generation", request).await
     }
 
     fn generation(&self) -> String {

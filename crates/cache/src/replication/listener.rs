@@ -10,12 +10,15 @@ use futures_util::StreamExt;
 use key_backup_metrics::Metrics;
 use redis::{
     AsyncCommands, Msg, RedisError,
-    aio::{PubSubSink, PubSubStream},
+    aio::{MultiplexedConnection, PubSubSink, PubSubStream},
 };
 use tokio::time::{sleep, timeout};
 
 use super::Line;
-use crate::{Counts, Invalidation, Redis, Tokens, Witness};
+use crate::{
+    Counts, Invalidation, Redis, Tokens, Witness,
+    redis::{Connection, Failure},
+};
 
 /// How often Redis is asked whether it is still there. Between two answers nothing that was published can have been missed.
 const PING_INTERVAL: Duration = Duration::from_millis(200);
@@ -30,6 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// while nothing can have been missed.
 pub struct Listener<V> {
     redis: Redis,
+    publisher: Connection,
     channel: String,
     tokens: Arc<Tokens<V>>,
     counts: Counts,
@@ -45,7 +49,8 @@ impl<V: Clone> Listener<V> {
         counts: Counts,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { redis, channel: server_name.to_owned(), tokens, counts, metrics }
+        let publisher = redis.connection();
+        Self { redis, publisher, channel: server_name.to_owned(), tokens, counts, metrics }
     }
 
     /// Listens, and begins anew whenever the subscription breaks. Never returns.
@@ -54,8 +59,10 @@ impl<V: Clone> Listener<V> {
         let mut failing = false;
         loop {
             let started = Instant::now();
-            let error = self.session(failing).await;
+            let error = self.session().await;
             self.tokens.doubt(Witness::Subscription);
+            // Redis may come back with what it held long ago, before any of us is subscribed again.
+            self.counts.invalidate(&Invalidation::RoomDeleted).await;
             self.metrics.cache.subscribed.set(0);
             // A session that held resets the pause; an outage is told of once.
             let held = started.elapsed() > LONGEST_PAUSE;
@@ -68,34 +75,39 @@ impl<V: Clone> Listener<V> {
         }
     }
 
-    /// One subscription, until it breaks. After a break a deleted room may have been missed, too.
-    async fn session(&self, after_break: bool) -> SessionError {
+    /// One subscription, until it breaks.
+    async fn session(&self) -> SessionError {
         let (mut sink, stream) = match timeout(PATIENCE, self.redis.client().get_async_pubsub()).await {
             Ok(Ok(connection)) => connection.split(),
             Ok(Err(error)) => return error.into(),
             Err(_) => return SessionError::Silent,
         };
-        match timeout(PATIENCE, self.subscribe(&mut sink)).await {
+        match timeout(PATIENCE, sink.subscribe(&self.channel)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return error.into(),
             Err(_) => return SessionError::Silent,
         }
-        if after_break {
-            self.counts.invalidate(&Invalidation::RoomDeleted).await;
+        if let Err(failure) = self.ask_for_positions().await {
+            return failure.into();
         }
+        // Up to here the deletion of a room may have been missed.
+        self.counts.invalidate(&Invalidation::RoomDeleted).await;
         tracing::info!("hearing Synapse on the channel {}", self.channel);
         self.metrics.cache.subscribed.set(1);
+        // In this order: what was heard before an answer to a ping has been dealt with when the answer is looked at.
         tokio::select! {
-            error = self.vouch(sink) => error,
+            biased;
             error = self.hear(stream) => error,
+            error = self.vouch(sink) => error,
         }
     }
 
-    /// Subscribes, and then asks every process of Synapse where it stands.
-    async fn subscribe(&self, sink: &mut PubSubSink) -> Result<(), RedisError> {
-        sink.subscribe(&self.channel).await?;
-        let mut connection = self.redis.connection()?;
-        connection.publish::<_, _, ()>(&self.channel, "REPLICATE ").await?;
+    /// Every process of Synapse answers with where it stands.
+    async fn ask_for_positions(&self) -> Result<(), Failure> {
+        let request = async |mut redis: MultiplexedConnection| {
+            redis.publish::<_, _, ()>(&self.channel, "REPLICATE ").await
+        };
+        self.publisher.run(PATIENCE, request).await?;
         self.metrics.cache.said("REPLICATE");
         Ok(())
     }
@@ -140,18 +152,19 @@ impl<V: Clone> Listener<V> {
                 // Where nothing was heard of the instance before, nothing was remembered either.
                 let heard = positions.insert(instance.to_owned(), new);
                 if heard.is_some_and(|heard| !(previous..=new).contains(&heard)) {
-                    self.gap(&format!("rows of {instance} were missed"));
+                    self.gap(&format!("rows of {instance} were missed")).await;
                 }
             }
-            Line::UnreadableCachesRow => self.gap("a row could not be read"),
+            Line::UnreadableCachesRow => self.gap("a row could not be read").await,
             Line::Other(_) => {}
         }
     }
 
-    fn gap(&self, reason: &str) {
+    async fn gap(&self, reason: &str) {
         tracing::warn!("dropping all tokens: {reason}");
         self.metrics.cache.gaps.inc();
         self.tokens.doubt(Witness::Subscription);
+        self.counts.invalidate(&Invalidation::RoomDeleted).await;
     }
 }
 
@@ -185,4 +198,6 @@ enum SessionError {
     Silent,
     #[error(transparent)]
     Redis(#[from] RedisError),
+    #[error(transparent)]
+    Publisher(#[from] Failure),
 }

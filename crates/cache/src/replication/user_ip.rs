@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use key_backup_metrics::Metrics;
 use key_backup_model::UserId;
 use moka::sync::Cache;
-use redis::{AsyncCommands, aio::ConnectionManager};
+use redis::{AsyncCommands, aio::MultiplexedConnection};
 use sha2::{Digest, Sha256};
 use tokio::{
     sync::mpsc::{Receiver, Sender, channel},
-    time::{sleep, timeout},
+    time::sleep,
 };
 
 use crate::Redis;
@@ -25,6 +25,9 @@ const QUEUE: usize = 10_000;
 
 /// How long Redis may take for one note.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long to wait after a note that Redis did not take.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Synapse's proxy for sliding sync is not a person.
 const SYNC_PROXY: &str = "sync-v3-proxy-";
@@ -97,17 +100,15 @@ fn key(seen: &Seen<'_>) -> [u8; 32] {
 
 /// Publishes notes one after another. One that Redis does not take is lost, as in Synapse; the next comes in two minutes.
 async fn send(redis: Redis, channel: String, mut notes: Receiver<String>, metrics: Arc<Metrics>) {
-    let mut connection: ConnectionManager = match redis.connection() {
-        Ok(connection) => connection,
-        Err(error) => return tracing::error!("cannot tell Synapse who was seen: {error}"),
-    };
+    let connection = redis.connection();
     while let Some(note) = notes.recv().await {
-        let sent = timeout(PATIENCE, connection.publish::<_, _, ()>(&channel, note)).await;
-        if matches!(sent, Ok(Ok(()))) {
+        let publish =
+            async |mut redis: MultiplexedConnection| redis.publish::<_, _, ()>(&channel, note).await;
+        if connection.run(PATIENCE, publish).await.is_ok() {
             metrics.cache.said("USER_IP");
         } else {
             metrics.cache.user_ips_dropped.inc();
-            sleep(Duration::from_millis(100)).await;
+            sleep(PAUSE).await;
         }
     }
 }
@@ -116,17 +117,32 @@ async fn send(redis: Redis, channel: String, mut notes: Receiver<String>, metric
 mod tests {
     use super::*;
 
+    fn seen<'a>(user: &'a UserId, access_token: &'a str, ip: &'a str) -> Seen<'a> {
+        Seen { user, access_token, ip, user_agent: "Element \"1\"", device_id: None, now_ms: 7 }
+    }
+
     #[test]
     fn a_note_is_a_line_as_synapse_writes_it() {
         let user = UserId::new("@a:s").unwrap();
-        let seen = Seen {
-            user: &user,
-            access_token: "t",
-            ip: "1.2.3.4",
-            user_agent: "Element \"1\"",
-            device_id: None,
-            now_ms: 7,
-        };
-        assert_eq!(line(&seen), r#"USER_IP @a:s ["t","1.2.3.4","Element \"1\"",null,7]"#);
+        assert_eq!(
+            line(&seen(&user, "t", "1.2.3.4")),
+            r#"USER_IP @a:s ["t","1.2.3.4","Element \"1\"",null,7]"#
+        );
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts_and_never_waits() {
+        let metrics = Arc::new(Metrics::new("test").unwrap());
+        let (queue, mut notes) = channel(2);
+        let told = Cache::new(REMEMBERED);
+        let user_ips = UserIps { told, queue, metrics: Arc::clone(&metrics) };
+        let user = UserId::new("@a:s").unwrap();
+        for ip in ["1.1.1.1", "1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"] {
+            user_ips.note(&seen(&user, "t", ip));
+        }
+        assert_eq!(metrics.cache.user_ips_dropped.get(), 2);
+        let waiting = std::iter::from_fn(|| notes.try_recv().ok());
+        let waiting: Vec<String> = waiting.collect();
+        assert!(waiting[0].contains("1.1.1.1") && waiting[1].contains("2.2.2.2"), "{waiting:?}");
     }
 }

@@ -1,12 +1,12 @@
-//! The connection to Redis: time limits, and a circuit breaker that leaves a dead Redis alone.
+//! Redis: how it is reached, and what is done about its failures.
+
+mod breaker;
+mod connection;
 
 use std::{
     fs, io,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,17 +14,15 @@ use key_backup_metrics::Metrics;
 use redis::{
     Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError,
     TlsCertificates,
-    aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use secrecy::ExposeSecret;
 
+use self::breaker::Breaker;
+pub(crate) use self::connection::{Connection, Failure};
 use crate::settings::{RedisAddress, RedisSettings, RedisTls};
 
-/// How long a request waits for Redis at the most.
-const PATIENCE: Duration = Duration::from_millis(40);
-
-/// How long a Redis that failed is left alone before one request tries it again.
-const REST: Duration = Duration::from_secs(1);
+/// Failures are told of in the log at most so often; the metrics have them all.
+const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Why Redis cannot be used as it is configured.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +45,7 @@ pub enum RedisSetupError {
 pub struct Redis {
     client: Client,
     breaker: Arc<Breaker>,
+    complained: Arc<Mutex<Option<Instant>>>,
     metrics: Arc<Metrics>,
 }
 
@@ -63,6 +62,12 @@ impl Redis {
             RedisAddress::Tcp { host, port, tls: Some(tls) } => {
                 // Synapse verifies nothing. Where the operator says whom to trust, it is verified; else it works as with Synapse.
                 let insecure = tls.ca_file.is_none() && tls.ca_path.is_none();
+                if insecure {
+                    tracing::warn!(
+                        "Redis is not verified: whoever stands between can read and change what is sent. \
+                         `ca_file` or `ca_path` in the redis section says whom to trust"
+                    );
+                }
                 let address =
                     ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure, tls_params: None };
                 (address, Some(certificates(tls)?))
@@ -73,47 +78,34 @@ impl Redis {
             Some(certificates) => Client::build_with_tls(info, certificates)?,
             None => Client::open(info)?,
         };
-        Ok(Self { client, breaker: Arc::new(Breaker::new()), metrics })
+        Ok(Self { client, breaker: Arc::new(Breaker::new()), complained: Arc::default(), metrics })
     }
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
-    /// A connection of the calling thread, made when it is first used and made again when it breaks.
-    pub(crate) fn connection(&self) -> Result<ConnectionManager, RedisError> {
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(Duration::from_secs(1)))
-            .set_response_timeout(Some(Duration::from_secs(1)))
-            .set_number_of_retries(0);
-        ConnectionManager::new_lazy_with_config(self.client.clone(), config)
+    /// A connection for the calling thread; nothing is connected yet.
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::new(self.clone())
     }
 
-    /// Runs an operation within the time limit. `None` if it failed, or if Redis failed a moment ago.
-    pub(crate) async fn attempt<T>(
-        &self,
-        operation: &'static str,
-        request: impl Future<Output = Result<T, RedisError>>,
-    ) -> Option<T> {
-        if !self.breaker.lets_pass() {
-            return None;
+    fn succeeded(&self) {
+        self.breaker.close();
+        self.metrics.cache.breaker_open.set(0);
+    }
+
+    /// A Redis that refuses something has answered in time: it may go on being asked.
+    fn failed(&self, operation: &'static str, failure: &Failure) {
+        self.metrics.cache.redis_failed(operation);
+        if !matches!(failure, Failure::Refused(_)) {
+            self.breaker.open();
+            self.metrics.cache.breaker_open.set(1);
         }
-        match tokio::time::timeout(PATIENCE, request).await {
-            Ok(Ok(value)) => {
-                self.breaker.close();
-                self.metrics.cache.breaker_open.set(0);
-                Some(value)
-            }
-            outcome => {
-                self.metrics.cache.redis_failed(operation);
-                // An answer that is an error (read-only, out of memory) came in time: Redis may go on being asked.
-                let answered = matches!(&outcome, Ok(Err(error)) if !error.is_io_error());
-                if !answered {
-                    self.breaker.open();
-                    self.metrics.cache.breaker_open.set(1);
-                }
-                None
-            }
+        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        if complained.is_none_or(|when| when.elapsed() > COMPLAINT_INTERVAL) {
+            *complained = Some(Instant::now());
+            tracing::warn!("going on without Redis, which failed in {operation}: {failure}");
         }
     }
 }
@@ -150,46 +142,4 @@ fn certificates(tls: &RedisTls) -> Result<TlsCertificates, RedisSetupError> {
 
 fn read(file: &PathBuf) -> Result<Vec<u8>, RedisSetupError> {
     fs::read(file).map_err(|source| RedisSetupError::File { file: file.clone(), source })
-}
-
-/// Lets everything pass while it is closed; while it is open, one request each [`REST`].
-struct Breaker {
-    born: Instant,
-    /// Milliseconds after `born`; 0 while closed.
-    closed_again: AtomicU64,
-}
-
-impl Breaker {
-    fn new() -> Self {
-        Self { born: Instant::now(), closed_again: AtomicU64::new(0) }
-    }
-
-    fn lets_pass(&self) -> bool {
-        let closed_again = self.closed_again.load(Ordering::Relaxed);
-        if closed_again == 0 {
-            return true;
-        }
-        // Whoever moves the time first is the one that tries.
-        self.now() >= closed_again
-            && self
-                .closed_again
-                .compare_exchange(closed_again, self.rested(), Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-    }
-
-    fn open(&self) {
-        self.closed_again.store(self.rested(), Ordering::Relaxed);
-    }
-
-    fn close(&self) {
-        self.closed_again.store(0, Ordering::Relaxed);
-    }
-
-    fn rested(&self) -> u64 {
-        self.now() + u64::try_from(REST.as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
 }

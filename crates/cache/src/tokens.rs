@@ -87,10 +87,11 @@ impl<V: Clone> Tokens<V> {
 
     /// What is known of a token.
     pub fn get(&self, token: &str) -> LookUp<V> {
+        let hash = hash(token);
         let mut state = self.state();
         let now = Instant::now();
         let (result, look_up) = if state.is_trusted(now) {
-            match state.entries.get(&hash(token)).filter(|entry| now < entry.inserted + LIFETIME) {
+            match state.entries.get(&hash).filter(|entry| now < entry.inserted + LIFETIME) {
                 Some(entry) => (metrics::LookUp::Hit, LookUp::Hit(entry.value.clone())),
                 None => (metrics::LookUp::Miss, LookUp::Miss(Ticket(state.changes))),
             }
@@ -104,19 +105,19 @@ impl<V: Clone> Tokens<V> {
 
     /// Remembers what a look-up has found for a token of these users, unless something was invalidated since its ticket.
     pub fn insert(&self, ticket: Ticket, token: &str, users: Vec<UserId>, value: V) {
+        let hash = hash(token);
         let mut state = self.state();
         let now = Instant::now();
         if ticket.0 != state.changes || !state.is_trusted(now) {
             return;
         }
-        let hash = hash(token);
         state.forget(&hash);
         for user in &users {
             state.by_user.entry(user.clone()).or_default().insert(hash);
         }
         state.entries.insert(hash, Entry { value, users, inserted: now });
         state.oldest_first.push_back((hash, now));
-        state.shrink();
+        state.shrink(now);
         self.observe(&state);
     }
 
@@ -198,11 +199,11 @@ impl<V> State<V> {
         self.oldest_first.clear();
     }
 
-    /// Drops the oldest beyond the capacity, and notes of entries that are gone already.
-    fn shrink(&mut self) {
+    /// Drops what is too old and the oldest beyond the capacity, and notes of entries that are gone already.
+    fn shrink(&mut self, now: Instant) {
         while let Some((hash, inserted)) = self.oldest_first.front().copied() {
             let is_current = self.entries.get(&hash).is_some_and(|entry| entry.inserted == inserted);
-            if is_current && self.entries.len() <= CAPACITY {
+            if is_current && self.entries.len() <= CAPACITY && now < inserted + LIFETIME {
                 break;
             }
             self.oldest_first.pop_front();

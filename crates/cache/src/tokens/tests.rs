@@ -123,3 +123,18 @@ fn a_token_that_is_remembered_again_and_again_takes_one_place() {
     let state = tokens.state();
     assert_eq!((state.entries.len(), state.by_user.len()), (1, 1));
 }
+
+#[test]
+fn what_is_too_old_is_dropped_so_that_notes_of_others_do_not_pile_up_behind_it() {
+    let tokens = trusted();
+    remember(&tokens, "idle", &["@i:s"], "x");
+    for _ in 0..3 {
+        remember(&tokens, "a", &["@a:s"], "x");
+        tokens.invalidate(&Invalidation::Token("a".to_owned()));
+    }
+    let mut state = tokens.state();
+    state.shrink(Instant::now());
+    assert_eq!((state.entries.len(), state.oldest_first.len()), (1, 4), "the idle one is not too old yet");
+    state.shrink(Instant::now() + LIFETIME);
+    assert_eq!((state.entries.len(), state.by_user.len(), state.oldest_first.len()), (0, 0, 0));
+}

@@ -15,17 +15,29 @@ pub struct InvalidationRow {
     pub keys: Option<Vec<Option<String>>>,
 }
 
+/// A part of the stream.
+#[derive(Default)]
+pub struct Invalidations {
+    /// Its rows of the functions that were asked for, in their order.
+    pub rows: Vec<InvalidationRow>,
+    /// Where it ends, whatever the functions; `None` if it has no row.
+    pub end: Option<i64>,
+}
+
 const END: Query = Query {
     desc: "get_cache_invalidations",
     verb: "SELECT",
     sql: "SELECT max(stream_id) FROM cache_invalidation_stream_by_instance",
 };
 
+/// The last row says where the part ends. Most rows of a busy server are of other functions, and stay where they are.
 const SINCE: Query = Query {
     desc: "get_cache_invalidations",
     verb: "SELECT",
-    sql: "SELECT stream_id, cache_func, keys FROM cache_invalidation_stream_by_instance
-           WHERE stream_id > $1 ORDER BY stream_id",
+    sql: "(SELECT stream_id, cache_func, keys FROM cache_invalidation_stream_by_instance
+            WHERE stream_id > $1 AND cache_func = ANY($2) ORDER BY stream_id)
+          UNION ALL
+          SELECT max(stream_id), NULL, NULL FROM cache_invalidation_stream_by_instance WHERE stream_id > $1",
 };
 
 impl Database {
@@ -39,18 +51,26 @@ impl Database {
         Ok(rows.first().and_then(|row| row.get(0)).unwrap_or(0))
     }
 
-    /// All rows behind that place.
+    /// What stands behind that place of these functions.
     ///
     /// # Errors
     ///
     /// [`StorageError`].
-    pub async fn invalidations_since(&self, stream_id: i64) -> Result<Vec<InvalidationRow>, StorageError> {
-        let rows = self.read(SINCE, &[&stream_id]).await?;
-        let row = |row: &tokio_postgres::Row| InvalidationRow {
-            stream_id: row.get(0),
-            cache_func: row.get::<_, Option<String>>(1).unwrap_or_default(),
-            keys: row.get(2),
-        };
-        Ok(rows.iter().map(row).collect())
+    pub async fn invalidations_since(
+        &self,
+        stream_id: i64,
+        functions: &[&str],
+    ) -> Result<Invalidations, StorageError> {
+        let mut invalidations = Invalidations::default();
+        for row in self.read(SINCE, &[&stream_id, &functions]).await? {
+            match row.get::<_, Option<String>>(1) {
+                None => invalidations.end = row.get(0),
+                Some(cache_func) => {
+                    let (stream_id, keys) = (row.get(0), row.get(2));
+                    invalidations.rows.push(InvalidationRow { stream_id, cache_func, keys });
+                }
+            }
+        }
+        Ok(invalidations)
     }
 }

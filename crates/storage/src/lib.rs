@@ -26,7 +26,7 @@ pub use connect::{ConnectError, connect};
 pub use database::Database;
 pub use databases::Databases;
 pub use error::StorageError;
-pub use invalidations::InvalidationRow;
+pub use invalidations::{InvalidationRow, Invalidations};
 pub use keys::{Deleted, FoundKey, GetOutcome, Selection};
 pub use put::PutOutcome;
 pub use restore::{Page, PlacedKey, Position};

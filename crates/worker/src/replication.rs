@@ -7,9 +7,11 @@ use std::{
 };
 
 use key_backup_api::{Owner, Synapse};
-use key_backup_cache::{Counts, Invalidation, Listener, Redis, SharedCounts, Tokens, UserIps, Witness};
+use key_backup_cache::{
+    CACHE_FUNCTIONS, Counts, Invalidation, Listener, Redis, SharedCounts, Tokens, UserIps, Witness,
+};
 use key_backup_metrics::Metrics;
-use key_backup_storage::{Database, Databases, InvalidationRow, StorageError};
+use key_backup_storage::{Database, Databases, InvalidationRow, Invalidations, StorageError};
 use tokio::time::sleep;
 
 use crate::config::Config;
@@ -85,14 +87,14 @@ async fn read(
         return Ok(());
     };
     let start = window.start();
-    let rows = database.invalidations_since(start).await?;
-    for row in rows.iter().filter(|row| !window.seen.contains(&row.stream_id)) {
+    let invalidations = database.invalidations_since(start, &CACHE_FUNCTIONS).await?;
+    for row in invalidations.rows.iter().filter(|row| !window.seen.contains(&row.stream_id)) {
         if let Some(invalidation) = invalidation(row) {
             tokens.invalidate(&invalidation);
             counts.invalidate(&invalidation).await;
         }
     }
-    window.move_on(start, &rows);
+    window.move_on(start, &invalidations);
     Ok(())
 }
 
@@ -110,10 +112,10 @@ impl Window {
         self.ends.front().map_or(0, |(_, end)| *end)
     }
 
-    fn move_on(&mut self, start: i64, rows: &[InvalidationRow]) {
+    fn move_on(&mut self, start: i64, invalidations: &Invalidations) {
         self.seen.retain(|stream_id| *stream_id > start);
-        self.seen.extend(rows.iter().map(|row| row.stream_id));
-        if let Some(end) = rows.iter().map(|row| row.stream_id).max() {
+        self.seen.extend(invalidations.rows.iter().map(|row| row.stream_id));
+        if let Some(end) = invalidations.end {
             self.ends.push_back((Instant::now(), end));
         }
     }

@@ -10,7 +10,7 @@ use crate::{Database, StorageError, database::Query};
 pub struct SchemaMismatch(pub Vec<String>);
 
 /// The columns that our statements name, with their types as PostgreSQL spells them.
-const COLUMNS: &[(&str, &[(&str, &str)])] = &[
+pub(crate) const COLUMNS: &[(&str, &[(&str, &str)])] = &[
     (
         "e2e_room_keys",
         &[

@@ -5,6 +5,7 @@
 //! here fails, and none takes longer than a few dozen milliseconds.
 
 mod counts;
+mod diagnose;
 mod invalidation;
 mod redis;
 mod replication;
@@ -12,6 +13,7 @@ mod settings;
 mod tokens;
 
 pub use counts::{Counts, Known, SharedCounts};
+pub use diagnose::{RedisFault, Replication};
 pub use invalidation::{CACHE_FUNCTIONS, Invalidation};
 pub use redis::{Redis, RedisSetupError};
 pub use replication::{Line, Listener, Seen, UserIps};

@@ -4,14 +4,12 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use actix_web::{App as Service, HttpServer, dev::Server};
 use anyhow::Context;
-use key_backup_api::{ApiSettings, AppState, AuthSettings, GuestTokens, Instance, Listeners, Mas, configure};
-use key_backup_cache::{Redis, SharedCounts};
-use key_backup_metrics::Metrics;
-use key_backup_storage::Databases;
-use secrecy::ExposeSecret;
+use key_backup_api::{ApiSettings, AppState, Instance, Listeners, configure};
+use key_backup_cache::SharedCounts;
 
 use crate::{
-    config::{Config, appservices},
+    backends::Backends,
+    config::Config,
     lifecycle::{self, Grace, KEEP_ALIVE, Reload},
     listen::{self, Bound, Listening},
     replication, schema,
@@ -35,17 +33,14 @@ impl App {
     /// A certificate cannot be read, an address cannot be bound, or the database is not one of Synapse's. A database that
     /// cannot be reached is no error: requests are answered with 503 until it can.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
-        let metrics = Arc::new(Metrics::new(&config.server_name).context("cannot register the metrics")?);
-        let databases = Databases::new(&config.database, config.own.threads, Arc::clone(&metrics))
-            .context("cannot use the database settings")?;
-        let threads = databases.threads();
-        let for_checks = databases.for_checks().unwrap_or_else(|| databases.of_this_thread());
-        let mut schema = schema::Check::new(for_checks, config.database.allow_unsafe_locale);
+        let backends = Backends::prepare(&config)?;
+        let threads = backends.databases.threads();
+        let mut schema = schema::Check::new(backends.for_checks(), config.database.allow_unsafe_locale);
         schema.first_try().await?;
         let mut certificates = Certificates::default();
         let listening = Listening::open(&config.listeners, &mut certificates)?;
         let grace = Grace(config.own.shutdown_grace);
-        let instance = Arc::new(instance(&config, databases, metrics, listening.contexts)?);
+        let instance = Arc::new(instance(&config, backends, listening.contexts));
         let reloaded = Arc::clone(&instance);
         let state = move || AppState::of_this_thread(Arc::clone(&instance));
         let mut server =
@@ -85,12 +80,9 @@ impl App {
 /// Everything that the threads share. Begins to listen to Synapse, if there is a Redis.
 fn instance(
     config: &Config,
-    databases: Databases,
-    metrics: Arc<Metrics>,
+    Backends { databases, redis, auth, metrics }: Backends,
     listeners: Listeners,
-) -> anyhow::Result<Instance> {
-    let redis =
-        config.redis.as_ref().map(|settings| Redis::new(settings, Arc::clone(&metrics))).transpose()?;
+) -> Instance {
     let lifetime = config.own.counts_lifetime;
     let counts = SharedCounts::new(redis.clone(), &config.server_name, lifetime, Arc::clone(&metrics));
     let counts = Arc::new(counts);
@@ -100,15 +92,6 @@ fn instance(
         max_request_body: config.max_request_body,
         cors_max_age: config.own.cors_max_age,
     };
-    let auth = auth(config, &metrics)?;
     let requests = AtomicU64::new(0);
-    Ok(Instance { databases, metrics, settings, listeners, counts, auth, synapse, requests })
-}
-
-fn auth(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<AuthSettings> {
-    let appservices = appservices::read(&config.auth.appservice_files, &config.server_name)?;
-    let guests = config.auth.macaroon_secret.as_ref().map(|secret| GuestTokens::new(secret.expose_secret()));
-    let mas = config.mas.as_ref().map(|settings| Mas::new(settings, Arc::clone(metrics))).transpose();
-    let mas = mas.context("cannot use matrix_authentication_service")?;
-    Ok(AuthSettings::new(appservices, guests, config.auth.account_validity, mas))
+    Instance { databases, metrics, settings, listeners, counts, auth, synapse, requests }
 }

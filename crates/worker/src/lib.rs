@@ -1,6 +1,7 @@
 //! The key-backup worker: command line, configuration, listeners and life cycle.
 
 pub mod app;
+mod backends;
 pub mod cli;
 pub mod config;
 pub mod healthcheck;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use key_backup_storage::Database;
 
-/// How long the start waits for the database.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the start waits for the database: whatever else may be wrong is to be told within two seconds.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// How long to wait between tries.
 const PAUSE: Duration = Duration::from_secs(2);

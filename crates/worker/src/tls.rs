@@ -58,7 +58,12 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
-fn read(files: &ServerCertificate) -> anyhow::Result<CertifiedKey> {
+/// Reads a certificate and its key, and sees that they fit together.
+///
+/// # Errors
+///
+/// They cannot be read, are none, or don't; the message names the file.
+pub(crate) fn read(files: &ServerCertificate) -> anyhow::Result<CertifiedKey> {
     let failed = |what: &str| format!("cannot read the {what}");
     let chain = CertificateDer::pem_file_iter(&files.chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)

@@ -35,6 +35,12 @@ pub enum RedisSetupError {
         /// Why.
         source: io::Error,
     },
+    /// Nobody is to be trusted: it would be found only by connections that fail.
+    #[error("no certificate in {} for Redis", place.display())]
+    NoCertificate {
+        /// `ca_file`, or else `ca_path`.
+        place: PathBuf,
+    },
     /// The files don't hold what they have to, or the address is none.
     #[error("cannot use the redis section")]
     Client(#[from] RedisError),
@@ -137,7 +143,16 @@ fn certificates(tls: &RedisTls) -> Result<TlsCertificates, RedisSetupError> {
             roots.push(b'\n');
         }
     }
-    Ok(TlsCertificates { client_tls, root_cert: (!roots.is_empty()).then_some(roots) })
+    let place = tls.ca_file.as_ref().or(tls.ca_path.as_ref());
+    if let Some(place) = place.filter(|_| !has_certificate(&roots)) {
+        return Err(RedisSetupError::NoCertificate { place: place.clone() });
+    }
+    Ok(TlsCertificates { client_tls, root_cert: place.is_some().then_some(roots) })
+}
+
+fn has_certificate(pem: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    pem.windows(BEGIN.len()).any(|window| window == BEGIN)
 }
 
 fn read(file: &PathBuf) -> Result<Vec<u8>, RedisSetupError> {

@@ -40,9 +40,24 @@ pub enum Command {
     Run(RunArgs),
     /// Ask the worker that runs with this configuration for its /health; exit status 0 if it is well, else 1
     Healthcheck(RunArgs),
+    /// Read the configuration, say what it means to the worker, and open nothing; exit status 0 if it is right, else 1
+    CheckConfig(RunArgs),
+    /// Check the deployment that this configuration describes; exit status 0 if there is no problem, else 1
+    Doctor(DoctorArgs),
 }
 
-/// The flags of `run`, and of `healthcheck`, which is given the same ones.
+/// The flags of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Those of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Print one JSON document, for machines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The flags of `run`, and of the other commands, which are given the same ones.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// A YAML file, or a directory of *.yaml files; repeatable, later files replace whole top-level keys
@@ -123,6 +138,17 @@ mod tests {
             run(&["run", "-c", "a", "--no-secrets-in-config"]).inline_secrets(),
             InlineSecrets::Refused
         );
+    }
+
+    #[test]
+    fn a_command_takes_the_flags_of_the_worker_that_it_looks_at() {
+        let cli = Cli::try_parse_from(["worker", "doctor", "--json", "-c", "a", "-n", "-c", "b"]).unwrap();
+        let Command::Doctor(doctor) = cli.into_command() else { panic!("another command than doctor") };
+        assert!(doctor.json);
+        assert_eq!(doctor.run.config_paths.len(), 2);
+        let cli =
+            Cli::try_parse_from(["worker", "check-config", "--no-secrets-in-config", "-c", "a"]).unwrap();
+        assert!(matches!(cli.into_command(), Command::CheckConfig(run) if run.no_secrets_in_config));
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 pub mod app;
 mod backends;
+pub mod check_config;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod healthcheck;
 mod lifecycle;
 mod listen;

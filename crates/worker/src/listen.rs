@@ -86,7 +86,7 @@ impl Listening {
         let both_families = addresses.contains(&IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         for &address in addresses {
             let wanted = SocketAddr::new(address, port);
-            let socket = match bind_tcp(wanted) {
+            let socket = match listen_tcp(wanted) {
                 Ok(socket) => socket,
                 // `::` has taken the port for both families already.
                 Err(error) if both_families && address == Ipv4Addr::UNSPECIFIED && in_use(&error) => continue,
@@ -123,17 +123,23 @@ fn context(listener: &Listener) -> ListenerContext {
     }
 }
 
-fn in_use(error: &io::Error) -> bool {
+pub(crate) fn in_use(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AddrInUse
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bind_tcp(address)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Takes an address without listening yet: nobody can connect.
+pub(crate) fn bind_tcp(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restarted worker must not wait for the old one's connections to be forgotten.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Binds a Unix socket, in the place of one that a killed process has left.

@@ -1,13 +1,14 @@
 //! The binary: reads the command line and the configuration, runs the worker, and says how it ended.
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::Parser;
 use key_backup_worker::{
     app::App,
+    check_config,
     cli::{Cli, Command, RunArgs},
     config::{Config, Environment},
-    healthcheck, telemetry,
+    doctor, healthcheck, telemetry,
 };
 
 fn main() -> ExitCode {
@@ -15,6 +16,12 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run(&arguments),
         Command::Healthcheck(arguments) => {
             config(&arguments).and_then(|config| healthcheck::ask(&config.listeners))
+        }
+        Command::CheckConfig(arguments) => {
+            config(&arguments).and_then(|config| check_config::print(&config, &mut io::stdout()))
+        }
+        Command::Doctor(arguments) => {
+            return doctor::run(config(&arguments.run), arguments.json, &mut io::stdout());
         }
     };
     match done {

@@ -1,7 +1,8 @@
 //! From the paths on the command line to one merged configuration, as Synapse merges it.
 
 use std::{
-    collections::BTreeMap,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -16,12 +17,15 @@ use super::{
 pub(super) struct Files {
     keys: BTreeMap<String, (PathBuf, Tree)>,
     read: Vec<PathBuf>,
+    /// What was asked for, so that the rest can be told.
+    asked: RefCell<BTreeSet<String>>,
 }
 
 impl Files {
     /// Reads every file, in order. A later file replaces whole top-level keys of earlier ones.
     pub(super) fn read(paths: &[PathBuf], warnings: &mut Vec<String>) -> Result<Self, ConfigError> {
-        let mut files = Self { keys: BTreeMap::new(), read: expand(paths, warnings)? };
+        let read = expand(paths, warnings)?;
+        let mut files = Self { keys: BTreeMap::new(), read, asked: RefCell::default() };
         for file in &files.read {
             let Value::Map(entries) = read_yaml(file)?.value else {
                 warnings.push(format!("{} is empty or no mapping, and is ignored", file.display()));
@@ -34,13 +38,21 @@ impl Files {
 
     /// The value of a top-level key; null counts as not given.
     pub(super) fn get(&self, key: &str) -> Option<Node<'_>> {
+        self.asked.borrow_mut().insert(key.to_owned());
         let (file, tree) = self.keys.get(key)?;
         Some(Node::new(tree, file, key)).filter(|node| !node.is_null())
     }
 
     /// Whether a top-level key stands anywhere, be it null.
     pub(super) fn contains(&self, key: &str) -> bool {
+        self.asked.borrow_mut().insert(key.to_owned());
         self.keys.contains_key(key)
+    }
+
+    /// The top-level keys that nothing has asked for so far, sorted.
+    pub(super) fn unused(&self) -> Vec<String> {
+        let asked = self.asked.borrow();
+        self.keys.keys().filter(|key| !asked.contains(*key)).cloned().collect()
     }
 
     /// A key that stands in no file.

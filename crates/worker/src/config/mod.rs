@@ -72,6 +72,8 @@ pub struct Config {
     pub own: OwnSettings,
     /// What the operator should know, each a sentence for the log once there is one.
     pub warnings: Vec<String>,
+    /// Top-level keys that have no effect on this worker, sorted: other processes' keys, and misspelled ones.
+    pub unused_keys: Vec<String>,
 }
 
 impl Config {
@@ -109,6 +111,8 @@ impl Config {
             server_name,
             worker_name,
             warnings,
+            // Last: by now everything has been asked for.
+            unused_keys: files.unused(),
         })
     }
 }

@@ -5,6 +5,7 @@
 //! hears Synapse and would know if the device were gone.
 
 mod client;
+mod diagnose;
 mod error;
 mod introspection;
 mod introspections;

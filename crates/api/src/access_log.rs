@@ -46,7 +46,7 @@ impl Exchange {
         client: Rc<Client>,
         record: Rc<Record>,
     ) -> Self {
-        instance.metrics.http.received(request.method().as_str(), servlet);
+        instance.metrics.http.received(label(request.method()), servlet);
         let header =
             listener.request_id_header.as_ref().and_then(|name| request.headers().get(name)?.to_str().ok());
         let sequence = instance.next_request();
@@ -101,7 +101,7 @@ impl Exchange {
             connection_wait: database.connection_wait,
             bytes,
         };
-        self.instance.metrics.http.served(self.method.as_str(), self.servlet, &served);
+        self.instance.metrics.http.served(label(&self.method), self.servlet, &served);
         let quiet =
             self.method == Method::OPTIONS || matches!(self.servlet, "HealthResource" | "MetricsResource");
         let line = self.line(&served, handled, complete);
@@ -146,6 +146,16 @@ impl Exchange {
 
     fn requester(&self) -> String {
         self.record.requester.get().map_or_else(|| "None".to_owned(), Requester::log_name)
+    }
+}
+
+/// The method as the label of a metric. Clients may invent methods, and each label is kept for ever.
+fn label(method: &Method) -> &str {
+    match *method {
+        Method::GET | Method::HEAD | Method::PUT | Method::POST | Method::DELETE | Method::OPTIONS => {
+            method.as_str()
+        }
+        _ => "other",
     }
 }
 

@@ -154,3 +154,19 @@ async fn histograms_have_pythons_buckets() {
     let python = "0.005 0.01 0.025 0.05 0.075 0.1 0.25 0.5 0.75 1 2.5 5 7.5 10 +Inf";
     assert_eq!(bounds.join(" "), python);
 }
+
+#[tokio::test]
+async fn methods_that_clients_invent_make_no_new_series() {
+    let listening = Listening::start(&[METRICS, RESOURCE], "enable_metrics: true\n").await;
+    for method in ["FOO1", "FOO2"] {
+        assert_eq!(listening.client(1).send(Request::new(method, VERSION)).await.unwrap().status, 405);
+    }
+    eventually("both are counted", async || {
+        let series = scrape(&listening.client(0), "/metrics").await;
+        assert!(!series.keys().any(|name| name.contains("FOO")));
+        let answered =
+            r#"synapse_http_server_responses_total{code="405",method="other",server_name="example.com"}"#;
+        series.get(answered).is_some_and(|count| count == "2")
+    })
+    .await;
+}

@@ -5,6 +5,7 @@ use std::{
     fs, iter,
     path::{Path, PathBuf},
     process::ExitStatus,
+    thread,
     time::Duration,
 };
 
@@ -199,6 +200,26 @@ impl Config {
     }
 }
 
+/// Every worker of every test is searched at its end: no access token may stand in what it wrote, at whatever level it logs.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let log = self.process.log();
+        let leak = log.lines().find(|line| holds_a_token(line));
+        // A test that fails already says more by its own words.
+        assert!(
+            thread::panicking() || leak.is_none(),
+            "a token stands in the log: {}",
+            leak.unwrap_or_default()
+        );
+    }
+}
+
+/// Synapse's tokens and those of [`TestDatabase`] begin alike; guests' begin with the length of a macaroon's first packet, in base64; those of
+/// application services in tests end alike.
+fn holds_a_token(line: &str) -> bool {
+    ["syt_", "_as_token", "MDAx", "MDAy"].iter().any(|mark| line.contains(mark))
+}
+
 impl Worker {
     /// A worker of this binary: in an integration test of its crate, `env!("CARGO_BIN_EXE_key-backup-worker")`.
     pub fn configure(binary: impl Into<PathBuf>) -> WorkerConfig {
@@ -274,5 +295,25 @@ impl Worker {
     async fn ended(mut self) -> Result<Stopped> {
         let status = self.process.wait(READY).await?;
         Ok(Stopped { status, log: self.process.log() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_every_kind_are_found_in_a_line() {
+        for line in [
+            "x syt_token_1 y",
+            "Bearer bridge_as_token",
+            "?access_token=MDAxOWxvY2F0aW9u",
+            "MDAyMWxvY2F0aW9u",
+        ] {
+            assert!(holds_a_token(line), "{line}");
+        }
+        assert!(!holds_a_token(
+            r#""GET /_matrix/client/v3/room_keys/version?access_token=<redacted> HTTP/1.1""#
+        ));
     }
 }

@@ -42,23 +42,33 @@ fn decode(text: &str) -> Vec<u8> {
     percent_decode(spaced.as_bytes()).collect()
 }
 
-/// The request's target with every value of `access_token` hidden, for the log.
+/// The request's target without the values of parameters that are called anything like a token, for the log. Only `access_token` carries one,
+/// but a token that follows a misspelt name is a token all the same.
 pub(crate) fn redacted(target: &str) -> Cow<'_, str> {
     let Some((path, query)) = target.split_once('?') else { return target.into() };
-    let is_token = |part: &str| decode(part.split('=').next().unwrap_or(part)) == b"access_token";
-    if !query.split(['&', ';']).any(is_token) {
+    if !query.split(['&', ';']).any(|part| is_token(name(part))) {
         return target.into();
     }
     let mut text = format!("{path}?");
     for part in query.split_inclusive(['&', ';']) {
-        if is_token(part.trim_end_matches(['&', ';'])) {
-            text.push_str("access_token=<redacted>");
-            text.extend(part.chars().next_back().filter(|last| matches!(last, '&' | ';')));
+        let bare = part.trim_end_matches(['&', ';']);
+        if is_token(name(bare)) {
+            text.push_str(name(bare));
+            text.push_str("=<redacted>");
+            text.push_str(&part[bare.len()..]);
         } else {
             text.push_str(part);
         }
     }
     text.into()
+}
+
+fn name(part: &str) -> &str {
+    part.split('=').next().unwrap_or(part)
+}
+
+fn is_token(name: &str) -> bool {
+    decode(name).to_ascii_lowercase().windows(5).any(|window| window == b"token")
 }
 
 #[cfg(test)]
@@ -99,13 +109,18 @@ mod tests {
 
     #[test]
     fn tokens_do_not_reach_the_log_however_they_are_spelled() {
-        assert_eq!(redacted("/p?version=1"), "/p?version=1");
-        assert_eq!(redacted("/p?access_token=x&v=1"), "/p?access_token=<redacted>&v=1");
-        assert_eq!(
-            redacted("/p?a=1;%61ccess_token=x;access_token=y"),
-            "/p?a=1;access_token=<redacted>;access_token=<redacted>"
-        );
-        assert_eq!(redacted("/p?access_token"), "/p?access_token=<redacted>");
-        assert_eq!(redacted("/p?access_token=a?access_token=b"), "/p?access_token=<redacted>");
+        for (target, logged) in [
+            ("/p?version=1", "/p?version=1"),
+            ("/p?access_token=x&v=1", "/p?access_token=<redacted>&v=1"),
+            (
+                "/p?a=1;%61ccess_token=x;access_token=y",
+                "/p?a=1;%61ccess_token=<redacted>;access_token=<redacted>",
+            ),
+            ("/p?Access_Token=x&access-token=y", "/p?Access_Token=<redacted>&access-token=<redacted>"),
+            ("/p?access_token", "/p?access_token=<redacted>"),
+            ("/p?access_token=a?access_token=b", "/p?access_token=<redacted>"),
+        ] {
+            assert_eq!(redacted(target), logged);
+        }
     }
 }

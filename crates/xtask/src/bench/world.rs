@@ -66,11 +66,14 @@ pub(super) async fn make(postgres: &PostgresAddress, database: &str, sizes: &[us
         );
         client.execute(add_version, &[&user, &auth_data]).await?;
         let add_keys = "INSERT INTO e2e_room_keys (user_id, room_id, session_id, version, first_message_index, forwarded_count, is_verified, session_data)
-             SELECT $1, '!' || lpad((n % greatest($2 / 200, 1))::text, 43, '0'), lpad(n::text, 12, '0') || '/abcdefghijklmnop+qrstuvwxyzABCDEF', 1, 0, 0, false, $3
-               FROM generate_series(0, $2 - 1) AS n";
+             SELECT $1, '!' || lpad((n % greatest($2::bigint / 200, 1))::text, 43, '0'), lpad(n::text, 12, '0') || '/abcdefghijklmnop+qrstuvwxyzABCDEF', 1, 0, 0, false, $3
+               FROM generate_series(0, $2::bigint - 1) AS n";
         client.execute(add_keys, &[&user, &keys, &session_data()]).await?;
     }
-    client.batch_execute("VACUUM ANALYZE e2e_room_keys; VACUUM ANALYZE e2e_room_keys_versions; VACUUM ANALYZE access_tokens; VACUUM ANALYZE users; CHECKPOINT").await?;
+    for table in ["e2e_room_keys", "e2e_room_keys_versions", "access_tokens", "users"] {
+        client.batch_execute(&format!("VACUUM ANALYZE {table}")).await?;
+    }
+    client.batch_execute("CHECKPOINT").await?;
     Ok(())
 }
 

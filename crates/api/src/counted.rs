@@ -2,64 +2,57 @@
 //! counts, once for all who ask for it at the same moment.
 
 use key_backup_cache::Known;
-use key_backup_model::{BackupVersion, KeyCount, UploadRow, UserId, VersionInfo};
-use key_backup_storage::{Count, Deleted, PutOutcome, Selection, StorageError, VersionOutcome};
+use key_backup_model::{BackupVersion, UserId, VersionInfo};
+use key_backup_storage::{Count, Deleted, Selection, StorageError, VersionOutcome};
 use tokio::sync::MutexGuard;
 
 use crate::AppState;
 
 /// What is known of a count, and the right to change it.
-struct Turn<'a> {
-    known: Known,
+pub(crate) struct Turn<'a> {
+    pub(crate) known: Known,
     _flight: MutexGuard<'a, ()>,
 }
 
 impl AppState {
-    /// A version, or the current one where none is given.
+    /// A version, or the current one where none is given. Most often what this process remembers of its count is right, and Redis
+    /// need not be asked.
     pub(crate) async fn version(
         &self,
         user: &UserId,
         version: Option<BackupVersion>,
     ) -> Result<Option<VersionInfo>, StorageError> {
-        let known = self.counts.get(user, version).await;
-        match self.database.version(user, version, known.count, Count::Never).await? {
+        let remembered = self.counts.remembered(user, version);
+        let row = match self.database.version(user, version, remembered, Count::Never).await? {
             VersionOutcome::UnknownVersion => return Ok(None),
             VersionOutcome::Found(info) => {
-                self.counts.note(&known, |known| is_same(known, info.keys));
+                self.counts.note(remembered, |_| true);
                 return Ok(Some(info));
             }
-            VersionOutcome::NotCounted => {}
-        }
+            VersionOutcome::NotCounted(row) => row,
+        };
+        let known = self.counts.get(user, version).await;
+        let Ok(info) = row.with_count(known.count) else { return self.counted_version(user, version).await };
+        self.counts.note(known.count, |_| true);
+        self.counts.set(user, &known, info.keys, version.is_none()).await;
+        Ok(Some(info))
+    }
+
+    async fn counted_version(
+        &self,
+        user: &UserId,
+        version: Option<BackupVersion>,
+    ) -> Result<Option<VersionInfo>, StorageError> {
         let _flight = self.counts.flight(user).await;
         let known = self.counts.get(user, version).await;
         match self.database.version(user, version, known.count, Count::IfNeeded).await? {
             VersionOutcome::Found(info) => {
-                self.counts.note(&known, |known| is_same(known, info.keys));
+                self.counts.note(known.count, |known| known == info.keys);
                 self.counts.set(user, &known, info.keys, version.is_none()).await;
                 Ok(Some(info))
             }
-            VersionOutcome::NotCounted | VersionOutcome::UnknownVersion => Ok(None),
+            VersionOutcome::NotCounted(_) | VersionOutcome::UnknownVersion => Ok(None),
         }
-    }
-
-    /// See `Database::put_keys`.
-    pub(crate) async fn put_keys(
-        &self,
-        user: &UserId,
-        version: BackupVersion,
-        rows: &[UploadRow],
-    ) -> Result<PutOutcome, StorageError> {
-        let Turn { known, _flight } = self.turn(user, version).await;
-        let outcome = self.database.put_keys(user, version, rows, known.count).await?;
-        if let PutOutcome::Stored { keys, added, replaced } = outcome {
-            let changed = added + replaced > 0;
-            let is_right = |known: KeyCount| {
-                if changed { keys.etag.follows(known.etag) } else { keys.etag == known.etag }
-            };
-            self.counts.note(&known, is_right);
-            self.counts.set(user, &known, keys, true).await;
-        }
-        Ok(outcome)
     }
 
     /// See `Database::delete_keys`.
@@ -72,21 +65,16 @@ impl AppState {
         let Turn { known, _flight } = self.turn(user, version).await;
         let deleted = self.database.delete_keys(user, version, selection, known.count).await?;
         if let Some(deleted) = deleted {
-            self.counts.note(&known, |known| deleted.keys.etag.follows(known.etag));
+            self.counts.note(known.count, |known| deleted.keys.etag.follows(known.etag));
             self.counts.set(user, &known, deleted.keys, false).await;
         }
         Ok(deleted)
     }
 
-    /// Waits for the other changes of this user. In PostgreSQL they would wait for one another, too, but each with a connection of its
-    /// own, and with a count in hand that is stale when its turn has come.
-    async fn turn(&self, user: &UserId, version: BackupVersion) -> Turn<'_> {
+    /// Waits for the other changes of this user that this instance makes.
+    pub(crate) async fn turn(&self, user: &UserId, version: BackupVersion) -> Turn<'_> {
         let flight = self.counts.flight(user).await;
         let known = self.counts.get(user, Some(version)).await;
         Turn { known, _flight: flight }
     }
-}
-
-fn is_same(known: KeyCount, answer: KeyCount) -> bool {
-    (known.version, known.etag) == (answer.version, answer.etag)
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use actix_web::{error::BlockingError, web};
 use nix::sys::{
     resource::{UsageWho, getrusage},
     time::TimeVal,
@@ -50,6 +51,22 @@ pub(crate) async fn metered<F: Future>(future: F) -> (F::Output, CpuTime) {
     let mut used = CpuTime::default();
     let output = std::future::poll_fn(|context| poll_metered(future.as_mut(), context, &mut used)).await;
     (output, used)
+}
+
+/// Runs `work` on a thread for work that takes its time, and says how much CPU time it took.
+///
+/// # Errors
+///
+/// The runtime ends.
+pub(crate) async fn elsewhere<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<(T, CpuTime), BlockingError> {
+    web::block(move || {
+        let before = CpuTime::of_thread();
+        let output = work();
+        (output, CpuTime::of_thread().since(before))
+    })
+    .await
 }
 
 fn poll_metered<F: Future>(

@@ -1,8 +1,7 @@
 //! JSON written straight into the bytes of an answer.
 
-use std::io::Write;
-
 use key_backup_storage::StoredKey;
+use serde::Serialize;
 
 /// Writes a string with its quotes.
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
@@ -19,13 +18,10 @@ pub(crate) fn key(out: &mut Vec<u8>, key: &StoredKey<'_>) {
     out.extend_from_slice(b",\"is_verified\":");
     value(out, key.is_verified);
     out.extend_from_slice(b",\"session_data\":");
-    out.extend_from_slice(key.session_data.as_bytes());
+    out.extend_from_slice(key.session_data);
     out.push(b'}');
 }
 
-fn value(out: &mut Vec<u8>, value: Option<impl std::fmt::Display>) {
-    let _ = match value {
-        Some(value) => write!(out, "{value}"),
-        None => write!(out, "null"),
-    };
+fn value(out: &mut Vec<u8>, value: impl Serialize) {
+    let _ = serde_json::to_writer(out, &value);
 }

@@ -15,15 +15,17 @@ mod handlers;
 mod json;
 mod record;
 mod reply;
-mod restore_body;
+mod restore;
 mod routes;
 mod service;
 mod state;
+mod uploads;
 
 pub use auth::{
     AppService, AppServices, AuthSettings, GuestTokens, IntrospectionError, Mas, MasError, MasSettings,
     MasSetupError, Owner,
 };
 pub use error::ApiError;
+pub use restore::RestoreMemory;
 pub use service::configure;
 pub use state::{ApiSettings, AppState, Instance, ListenerContext, Listeners, Serves, SocketPath, Synapse};

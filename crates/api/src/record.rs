@@ -33,8 +33,8 @@ impl Record {
     }
 
     /// Adds keys that were written into the answer.
-    pub(crate) fn add_rows_out(&self, rows: usize) {
-        self.rows_out.set(Some(self.rows_out.get().unwrap_or(0) + rows as u64));
+    pub(crate) fn add_rows_out(&self, rows: u32) {
+        self.rows_out.set(Some(self.rows_out.get().unwrap_or(0) + u64::from(rows)));
     }
 
     pub(crate) fn database(&self) -> DatabaseUsage {

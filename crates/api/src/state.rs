@@ -15,7 +15,11 @@ use key_backup_cache::{Counts, SharedCounts, Tokens, UserIps};
 use key_backup_metrics::Metrics;
 use key_backup_storage::{Database, Databases};
 
-use crate::auth::{AuthSettings, Owner};
+use crate::{
+    auth::{AuthSettings, Owner},
+    restore::RestoreMemory,
+    uploads::Uploads,
+};
 
 /// One instance of the worker, shared by all of its threads.
 pub struct Instance {
@@ -33,6 +37,8 @@ pub struct Instance {
     pub auth: AuthSettings,
     /// What of Synapse is heard and told; `None` without Redis.
     pub synapse: Option<Synapse>,
+    /// Memory for restores that are not streamed.
+    pub restore_memory: RestoreMemory,
     /// Numbers the requests; begin with zero.
     pub requests: AtomicU64,
 }
@@ -64,6 +70,8 @@ pub struct AppState {
     pub(crate) database: Database,
     /// This thread's way to the counts.
     pub(crate) counts: Counts,
+    /// The uploads that wait in this thread.
+    pub(crate) uploads: Uploads,
 }
 
 impl AppState {
@@ -71,7 +79,7 @@ impl AppState {
     pub fn of_this_thread(instance: Arc<Instance>) -> Self {
         let database = instance.databases.of_this_thread();
         let counts = Counts::of_this_thread(Arc::clone(&instance.counts));
-        Self { instance, database, counts }
+        Self { instance, database, counts, uploads: Uploads::default() }
     }
 }
 

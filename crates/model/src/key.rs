@@ -26,3 +26,10 @@ pub struct UploadRow {
     /// The key.
     pub key: SessionKey,
 }
+
+impl UploadRow {
+    /// What tells it apart in a backup, and the order in which all instances lock rows.
+    pub fn place(&self) -> (&RoomId, &SessionId) {
+        (&self.room_id, &self.session_id)
+    }
+}

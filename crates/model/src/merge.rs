@@ -8,7 +8,7 @@
 //! The same rule stands once more in the upload statement of the storage crate; property tests hold
 //! the two together.
 
-use crate::SessionKey;
+use crate::{SessionKey, UploadRow};
 
 impl SessionKey {
     /// Whether a backup that holds `old` for this session puts this key in its place.
@@ -20,6 +20,29 @@ impl SessionKey {
     fn rank(&self) -> (bool, i32, i32) {
         (!self.is_verified, self.first_message_index, self.forwarded_count)
     }
+}
+
+/// What is left of several uploads if they are made one after another: of each session the key that a backup would keep.
+///
+/// Each upload is sorted by (room, session) and names a session once, and so does what is returned.
+pub fn merged(uploads: impl IntoIterator<Item = Vec<UploadRow>>) -> Vec<UploadRow> {
+    let mut uploads = uploads.into_iter();
+    let mut rows = uploads.next().unwrap_or_default();
+    let sorted = rows.len();
+    rows.extend(uploads.flatten());
+    if rows.len() == sorted {
+        return rows;
+    }
+    // It is stable: keys of one session stay in the order in which they came.
+    rows.sort_by(|left, right| left.place().cmp(&right.place()));
+    rows.dedup_by(|later, kept| {
+        let same = later.place() == kept.place();
+        if same && later.key.replaces(&kept.key) {
+            std::mem::swap(later, kept);
+        }
+        same
+    });
+    rows
 }
 
 #[cfg(test)]

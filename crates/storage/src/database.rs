@@ -1,22 +1,24 @@
 //! How statements are run: one round trip each, changes under a lock on their user.
 
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use deadpool_postgres::{Client, Pool};
-use futures_util::future::join4;
+use deadpool_postgres::{Client, Pool, Status};
+use futures_util::{TryStreamExt, future::join4};
 use key_backup_metrics::Metrics;
 use key_backup_model::UserId;
 use tokio_postgres::{Error, Row, Statement, types::ToSql};
 
-use crate::{DatabaseUsage, StorageError, error::is_conflict, usage};
+use crate::{DatabaseUsage, StorageError, batch::Batches, error::is_conflict, usage};
 
 /// Synapse's database. Every public method is one transaction. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    pub(crate) batches: Arc<Batches>,
     metrics: Arc<Metrics>,
 }
 
@@ -33,16 +35,22 @@ pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// How often a change that met another one is tried again.
 const RETRIES: u32 = 5;
 
-/// The advisory lock that orders the changes of one user over all instances. The first key is this worker's own ("kb"
-/// in ASCII) and keeps it apart from other programs' locks; users whose hashes collide only wait for each other.
+/// The advisory locks that order the changes of each user over all instances. The first key is this worker's own ("kb"
+/// in ASCII) and keeps it apart from other programs' locks; users whose hashes collide only wait for each other. All
+/// take the locks of several users in the same order, so that no two wait for one another.
 ///
 /// A lock of this kind writes nothing, and it is let go by the commit. Only the statement *after* it sees all that the
 /// holder before has committed, which is why it stands alone and in READ COMMITTED.
-const LOCK_USER: &str = "SELECT pg_advisory_xact_lock(27490, hashtext($1))";
+const LOCK_USERS: &str = "SELECT pg_advisory_xact_lock(27490, hash)
+    FROM (SELECT DISTINCT hashtext(user_id) AS hash FROM unnest($1::text[]) AS user_id ORDER BY hash) AS users";
 
 impl Database {
     pub(crate) fn new(pool: Pool, metrics: Arc<Metrics>) -> Self {
-        Self { pool, metrics }
+        Self { pool, batches: Arc::default(), metrics }
+    }
+
+    pub(crate) fn pool_status(&self) -> Status {
+        self.pool.status()
     }
 
     /// Runs one statement on its own.
@@ -54,8 +62,22 @@ impl Database {
         rows.map_err(|error| self.failed(StorageError::from_query(query.desc, error)))
     }
 
+    /// Runs one statement on its own, and shows its rows as they come: none of them is kept.
+    pub(crate) async fn visit(
+        &self,
+        query: Query,
+        params: Params<'_>,
+        visit: impl FnMut(&Row),
+    ) -> Result<(), StorageError> {
+        let client = self.connection(query.desc).await?;
+        let started = Instant::now();
+        let visited = visit_rows(&client, query.sql, params, visit).await;
+        self.ended(query, started);
+        visited.map_err(|error| self.failed(StorageError::from_query(query.desc, error)))
+    }
+
     /// Runs one statement that changes rows of `user`, after every change of that user that was begun before by any
-    /// instance. A change that met one of Synapse's is tried again.
+    /// instance.
     pub(crate) async fn change(
         &self,
         query: Query,
@@ -63,10 +85,21 @@ impl Database {
         params: Params<'_>,
     ) -> Result<Vec<Row>, StorageError> {
         let client = self.connection(query.desc).await?;
+        self.change_with(&client, query, &[user.as_str()], params).await
+    }
+
+    /// The same for several users, on a connection that the caller has. A change that met one of Synapse's is tried again.
+    pub(crate) async fn change_with(
+        &self,
+        client: &Client,
+        query: Query,
+        users: &[&str],
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StorageError> {
         let mut attempt = 0;
         loop {
             let started = Instant::now();
-            let rows = change(&client, query.sql, user, params).await;
+            let rows = change(client, query.sql, users, params).await;
             self.ended(query, started);
             match rows {
                 Err(error) if attempt < RETRIES && is_conflict(&error) => {
@@ -80,13 +113,13 @@ impl Database {
         }
     }
 
-    async fn connection(&self, desc: &'static str) -> Result<Client, StorageError> {
+    pub(crate) async fn connection(&self, desc: &'static str) -> Result<Client, StorageError> {
         let started = Instant::now();
         let client = self.pool.get().await;
         let wait = started.elapsed();
         self.metrics.storage.scheduled(wait);
         usage::add(DatabaseUsage { connection_wait: wait, ..DatabaseUsage::default() });
-        client.map_err(|source| self.failed(StorageError::Unavailable { desc, source: Box::new(source) }))
+        client.map_err(|source| self.failed(StorageError::Unavailable { desc, source: Arc::new(source) }))
     }
 
     fn ended(&self, query: Query, started: Instant) {
@@ -112,13 +145,26 @@ async fn read(client: &Client, sql: &str, params: Params<'_>) -> Result<Vec<Row>
     client.query(&statement, params).await
 }
 
+async fn visit_rows(
+    client: &Client,
+    sql: &str,
+    params: Params<'_>,
+    mut visit: impl FnMut(&Row),
+) -> Result<(), Error> {
+    let statement = client.prepare_cached(sql).await?;
+    let mut rows = pin!(client.query_raw(&statement, params.iter().copied()).await?);
+    while let Some(row) = rows.try_next().await? {
+        visit(&row);
+    }
+    Ok(())
+}
+
 /// The four messages leave together: the futures send when they are first polled, in this order, and only then wait.
 /// So the transaction ends even if this future is dropped, and it costs a single round trip.
-async fn change(client: &Client, sql: &str, user: &UserId, params: Params<'_>) -> Result<Vec<Row>, Error> {
-    let lock: Statement = client.prepare_cached(LOCK_USER).await?;
+async fn change(client: &Client, sql: &str, users: &[&str], params: Params<'_>) -> Result<Vec<Row>, Error> {
+    let lock: Statement = client.prepare_cached(LOCK_USERS).await?;
     let statement = client.prepare_cached(sql).await?;
-    let user = user.as_str();
-    let lock_params: [&(dyn ToSql + Sync); 1] = [&user];
+    let lock_params: [&(dyn ToSql + Sync); 1] = [&users];
     let (begin, locked, rows, commit) = join4(
         client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
         client.execute(&lock, &lock_params),

@@ -22,7 +22,7 @@ pub struct Databases {
     shares: Vec<usize>,
     checks: Option<Pool>,
     metrics: Arc<Metrics>,
-    pools: Mutex<HashMap<ThreadId, Pool>>,
+    threads: Mutex<HashMap<ThreadId, Database>>,
 }
 
 impl Databases {
@@ -41,7 +41,7 @@ impl Databases {
         let has_checks = settings.max_connections > 1;
         let checks = has_checks.then(|| factory.pool(1));
         let shares = shares(settings.max_connections - usize::from(has_checks), threads);
-        Ok(Self { factory, shares, checks, metrics, pools: Mutex::default() })
+        Ok(Self { factory, shares, checks, metrics, threads: Mutex::default() })
     }
 
     /// How many threads there may be: each needs a connection.
@@ -51,10 +51,10 @@ impl Databases {
 
     /// The database for the calling thread; each thread gets the same one however often it asks.
     pub fn of_this_thread(&self) -> Database {
-        let mut pools = self.pools();
-        let share = self.shares[pools.len() % self.shares.len()];
-        let pool = pools.entry(thread::current().id()).or_insert_with(|| self.factory.pool(share));
-        Database::new(pool.clone(), Arc::clone(&self.metrics))
+        let mut threads = self.begun();
+        let share = self.shares[threads.len() % self.shares.len()];
+        let begin = || Database::new(self.factory.pool(share), Arc::clone(&self.metrics));
+        threads.entry(thread::current().id()).or_insert_with(begin).clone()
     }
 
     /// The database for the worker's own checks, on a connection for which requests never wait. `None` where `cp_max` leaves
@@ -66,7 +66,10 @@ impl Databases {
     /// Brings the gauges of the pools up to date, for a scrape.
     pub fn observe_pools(&self) {
         let (mut open, mut idle, mut waiting) = (0, 0, 0);
-        for status in self.pools().values().chain(&self.checks).map(Pool::status) {
+        let threads = self.begun();
+        for status in
+            threads.values().map(Database::pool_status).chain(self.checks.as_ref().map(Pool::status))
+        {
             open += status.size;
             idle += status.available;
             waiting += status.waiting;
@@ -75,9 +78,9 @@ impl Databases {
         gauges.pool_status(open, idle, waiting);
     }
 
-    fn pools(&self) -> MutexGuard<'_, HashMap<ThreadId, Pool>> {
+    fn begun(&self) -> MutexGuard<'_, HashMap<ThreadId, Database>> {
         // A thread that panicked here cannot have left the map half changed.
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

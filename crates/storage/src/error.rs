@@ -1,9 +1,12 @@
 //! What can go wrong with the database, as far as a caller has to know.
 
+use std::{io, sync::Arc};
+
 use tokio_postgres::{Error, error::SqlState};
 
 /// A transaction that did not happen, or of which it is unknown whether it did.
-#[derive(Debug, thiserror::Error)]
+/// Cheap to clone: what befalls a batch is told to all who were in it.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StorageError {
     /// PostgreSQL cannot serve now: no connection, shutting down, out of resources, read-only, timed out. It may later.
     #[error("PostgreSQL is not available for {desc}")]
@@ -11,7 +14,7 @@ pub enum StorageError {
         /// The transaction's name.
         desc: &'static str,
         /// What the driver or the pool said.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// An id is longer than an index of Synapse's can hold (about 2700 bytes, after compression). Nothing was changed.
     #[error("an id is too long for {desc}")]
@@ -25,7 +28,7 @@ pub enum StorageError {
         /// The transaction's name.
         desc: &'static str,
         /// PostgreSQL's own words.
-        source: Error,
+        source: Arc<Error>,
     },
     /// A row is not what it has to be.
     #[error("{desc} met an unexpected row: {what}")]
@@ -38,13 +41,19 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// The runtime has ended a task of an upload: it is unknown whether it was stored.
+    pub fn abandoned() -> Self {
+        let source = Arc::new(io::Error::other("the worker ended it"));
+        Self::Unavailable { desc: "add_e2e_room_keys", source }
+    }
+
     pub(crate) fn from_query(desc: &'static str, source: Error) -> Self {
         if is_outage(&source) {
-            Self::Unavailable { desc, source: Box::new(source) }
+            Self::Unavailable { desc, source: Arc::new(source) }
         } else if source.code() == Some(&SqlState::PROGRAM_LIMIT_EXCEEDED) {
             Self::IdTooLong { desc }
         } else {
-            Self::Refused { desc, source }
+            Self::Refused { desc, source: Arc::new(source) }
         }
     }
 
@@ -78,7 +87,7 @@ fn is_outage(error: &Error) -> bool {
     let Some(code) = error.code() else {
         // No SQLSTATE: the connection broke, unless a value could not be read.
         return error.is_closed()
-            || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
+            || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<io::Error>);
     };
     // Classes of SQLSTATE: connections, resources, operator intervention (which holds time limits, too).
     let class = &code.code()[..2];

@@ -5,6 +5,7 @@
 //! could not do is a [`StorageError`].
 
 mod accounts;
+mod batch;
 mod connect;
 mod database;
 mod databases;
@@ -32,7 +33,7 @@ pub use error::StorageError;
 pub use invalidations::{InvalidationRow, Invalidations};
 pub use keys::{Deleted, FoundKey, GetOutcome, Selection};
 pub use privileges::Privileges;
-pub use put::PutOutcome;
+pub use put::{PutOutcome, Upload};
 pub use restore::{Page, PlacedKey, Position};
 pub use schema::SchemaMismatch;
 pub use settings::{
@@ -42,4 +43,4 @@ pub use settings::{
 pub use stored_key::StoredKey;
 pub use tls::TlsError;
 pub use usage::{DatabaseUsage, measured};
-pub use versions::{Count, UpdateOutcome, VersionOutcome};
+pub use versions::{Count, UncountedVersion, UpdateOutcome, VersionOutcome};

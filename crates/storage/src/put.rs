@@ -1,9 +1,24 @@
-//! The upload statement: merges keys into the current version of a backup.
+//! The upload statement: merges keys of one user, or of several, each into the current version of the user's backup.
 
+use deadpool_postgres::Client;
 use key_backup_model::{BackupVersion, Etag, KeyCount, UploadRow, UserId};
 use tokio_postgres::Row;
 
 use crate::{Count, Database, StorageError, VersionOutcome, database::Query};
+
+/// Keys to be merged into a version.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// Whose.
+    pub user: UserId,
+    /// It has to be the current one.
+    pub version: BackupVersion,
+    /// Sorted by (room, session), each session once.
+    pub rows: Vec<UploadRow>,
+    /// How many keys the version holds, as far as is known. They are counted unless it is for this version and the etag that it has
+    /// before.
+    pub known: Option<KeyCount>,
+}
 
 /// What became of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,95 +68,100 @@ macro_rules! replaces {
 /// Compares with what is there before it writes, because a row that `DO UPDATE ... WHERE` refuses has been locked already,
 /// which dirties its page; and once more in the conflict, for a row that one of Synapse's processes wrote meanwhile.
 ///
-/// Where the etag cannot be raised although keys were written, Synapse has deleted the version since the statement
+/// Where an etag cannot be raised although keys were written, Synapse has deleted the version since the statement
 /// began: dividing by zero rolls everything back, and the next try finds the version gone.
 const PUT: Query = Query {
     desc: "add_e2e_room_keys",
     verb: "INSERT",
     sql: concat!(
-        "WITH current AS MATERIALIZED (
-            SELECT version, coalesce(etag, 0) AS etag FROM e2e_room_keys_versions
-             WHERE user_id = $1 AND deleted = 0 ORDER BY version DESC LIMIT 1),
+        "WITH upload AS MATERIALIZED (
+            SELECT u.*, c.version AS current, coalesce(c.etag, 0) AS etag
+              FROM unnest($1::int[], $2::text[], $3::bigint[], $4::bigint[]) AS u(number, user_id, version, known_etag)
+              LEFT JOIN LATERAL (
+                SELECT version, etag FROM e2e_room_keys_versions
+                 WHERE user_id = u.user_id AND deleted = 0 ORDER BY version DESC LIMIT 1) c ON true),
          put AS (
             INSERT INTO e2e_room_keys AS k
               (user_id, version, room_id, session_id, first_message_index, forwarded_count, is_verified, session_data)
-            SELECT $1, $2, new.* FROM current,
-              unnest($3::text[], $4::text[], $5::int[], $6::int[], $7::bool[], $8::text[])
-                AS new(room_id, session_id, first_message_index, forwarded_count, is_verified, session_data)
-              LEFT JOIN e2e_room_keys old ON old.user_id = $1 AND old.version = $2
+            SELECT u.user_id, u.version, new.room_id, new.session_id,
+                new.first_message_index, new.forwarded_count, new.is_verified, new.session_data
+              FROM unnest($5::int[], $6::text[], $7::text[], $8::int[], $9::int[], $10::bool[], $11::text[])
+                AS new(number, room_id, session_id, first_message_index, forwarded_count, is_verified, session_data)
+              JOIN upload u ON u.number = new.number AND u.current = u.version
+              LEFT JOIN e2e_room_keys old ON old.user_id = u.user_id AND old.version = u.version
                 AND old.room_id = new.room_id AND old.session_id = new.session_id
-            WHERE current.version = $2 AND (old.session_id IS NULL OR ", replaces!("new", "old"), ")
+            WHERE old.session_id IS NULL OR ", replaces!("new", "old"), "
             ON CONFLICT (user_id, version, room_id, session_id) DO UPDATE SET
               first_message_index = excluded.first_message_index, forwarded_count = excluded.forwarded_count,
               is_verified = excluded.is_verified, session_data = excluded.session_data
             WHERE ", replaces!("excluded", "k"), "
-            RETURNING (xmax = 0) AS added),
-         sum AS (SELECT count(*) AS changed, count(*) FILTER (WHERE added) AS added FROM put),
+            RETURNING k.user_id, (xmax = 0) AS added),
+         sum AS (SELECT user_id, count(*) AS changed, count(*) FILTER (WHERE added) AS added FROM put GROUP BY user_id),
          raised AS (
-            UPDATE e2e_room_keys_versions v SET etag = coalesce(v.etag, 0) + 1 FROM sum
-             WHERE v.user_id = $1 AND v.version = $2 AND v.deleted = 0 AND sum.changed > 0 RETURNING v.etag)
-         SELECT current.version AS current, current.etag AS before, coalesce(raised.etag, current.etag) AS after,
-            sum.added, sum.changed,
-            EXISTS (SELECT FROM e2e_room_keys_versions
-                     WHERE user_id = $1 AND version = $2 AND deleted = 0) AS exists,
-            CASE WHEN current.version <> $2 OR current.etag = $9 THEN NULL
-                 ELSE (SELECT count(*) FROM e2e_room_keys WHERE user_id = $1 AND version = $2) END AS counted,
+            UPDATE e2e_room_keys_versions v SET etag = coalesce(v.etag, 0) + 1 FROM sum JOIN upload USING (user_id)
+             WHERE v.user_id = upload.user_id AND v.version = upload.version AND v.deleted = 0
+            RETURNING v.user_id, v.etag)
+         SELECT u.number, u.current, u.etag AS before, coalesce(raised.etag, u.etag) AS after,
+            coalesce(sum.added, 0) AS added, coalesce(sum.changed, 0) AS changed,
+            EXISTS (SELECT FROM e2e_room_keys_versions v
+                     WHERE v.user_id = u.user_id AND v.version = u.version AND v.deleted = 0) AS exists,
+            CASE WHEN u.current <> u.version OR u.etag = u.known_etag THEN NULL
+                 ELSE (SELECT count(*) FROM e2e_room_keys k WHERE k.user_id = u.user_id AND k.version = u.version)
+            END AS counted,
             CASE WHEN sum.changed > 0 AND raised.etag IS NULL THEN 1 / (sum.changed - sum.changed) END AS vanished
-           FROM current CROSS JOIN sum LEFT JOIN raised ON true"
+           FROM upload u LEFT JOIN sum USING (user_id) LEFT JOIN raised USING (user_id)"
     ),
 };
 
 impl Database {
-    /// Merges `rows` into `version`, which has to be the current one, and raises its etag by one if that changed
-    /// anything. All or nothing; on return it is committed.
-    ///
-    /// `rows` are sorted by (room, session) and name each session once. The stored keys are counted unless `known` is
-    /// for this version and the etag that it has before.
+    /// Merges uploads, each of another user, in one transaction. The outcomes come in the order of the uploads.
     ///
     /// # Errors
     ///
-    /// [`StorageError`]; after [`StorageError::Unavailable`] it may have been committed all the same. To send the same
-    /// rows again is safe.
-    pub async fn put_keys(
+    /// [`StorageError`]: nothing was stored, unless it is [`StorageError::Unavailable`].
+    pub(crate) async fn put(
         &self,
-        user: &UserId,
-        version: BackupVersion,
-        rows: &[UploadRow],
-        known: Option<KeyCount>,
-    ) -> Result<PutOutcome, StorageError> {
-        let known = known.filter(|known| known.version == version);
-        let columns = Columns::of(rows);
-        let answer = self
-            .change(
-                PUT,
-                user,
-                &[
-                    &user.as_str(),
-                    &version.to_column(),
-                    &columns.room_id,
-                    &columns.session_id,
-                    &columns.first_message_index,
-                    &columns.forwarded_count,
-                    &columns.is_verified,
-                    &columns.session_data,
-                    &known.map(|known| known.etag.get()),
-                ],
-            )
-            .await?;
-        match answer.first() {
-            None => Ok(PutOutcome::UnknownVersion),
-            Some(row) => self.put_outcome(user, version, row, known).await,
+        client: Client,
+        uploads: &[Upload],
+    ) -> Result<Vec<PutOutcome>, StorageError> {
+        let columns = Columns::of(uploads);
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 11] = [
+            &columns.number,
+            &columns.user_id,
+            &columns.version,
+            &columns.known_etag,
+            &columns.number_of_key,
+            &columns.room_id,
+            &columns.session_id,
+            &columns.first_message_index,
+            &columns.forwarded_count,
+            &columns.is_verified,
+            &columns.session_data,
+        ];
+        let rows = self.change_with(&client, PUT, &columns.user_id, &params).await?;
+        // An outcome may need a connection, and there may be no other.
+        drop(client);
+        let mut outcomes = vec![PutOutcome::UnknownVersion; uploads.len()];
+        for row in &rows {
+            let number = usize::try_from(row.get::<_, i32>("number")).unwrap_or(usize::MAX);
+            let (Some(outcome), Some(upload)) = (outcomes.get_mut(number), uploads.get(number)) else {
+                return Err(StorageError::UnexpectedRow { desc: PUT.desc, what: "the number of an upload" });
+            };
+            *outcome = self.put_outcome(upload, row).await?;
         }
+        Ok(outcomes)
     }
 
-    async fn put_outcome(
-        &self,
-        user: &UserId,
-        version: BackupVersion,
-        row: &Row,
-        known: Option<KeyCount>,
-    ) -> Result<PutOutcome, StorageError> {
-        let current = BackupVersion::from_column(row.get("current"));
+    /// A connection for [`Self::put`].
+    pub(crate) async fn put_connection(&self) -> Result<Client, StorageError> {
+        self.connection(PUT.desc).await
+    }
+
+    async fn put_outcome(&self, upload: &Upload, row: &Row) -> Result<PutOutcome, StorageError> {
+        let version = upload.version;
+        let Some(current) = row.get::<_, Option<i64>>("current").map(BackupVersion::from_column) else {
+            return Ok(PutOutcome::UnknownVersion);
+        };
         if current != version {
             let exists = row.get("exists");
             return Ok(if exists { PutOutcome::NotCurrent { current } } else { PutOutcome::UnknownVersion });
@@ -149,11 +169,11 @@ impl Database {
         let (before, after) = (Etag::from_column(row.get("before")), Etag::from_column(row.get("after")));
         let (added, changed): (i64, i64) = (row.get("added"), row.get("changed"));
         let counted: Option<i64> = row.get("counted");
-        let mut count = counted.or(known.map(|known| known.count)).unwrap_or(0) + added;
+        let mut count = counted.or(upload.known.map(|known| known.count)).unwrap_or(0) + added;
         if after != before && !after.follows(before) {
             // Synapse changed the version while this statement ran, so that the sum may be off.
             if let VersionOutcome::Found(info) =
-                self.version(user, Some(version), None, Count::IfNeeded).await?
+                self.version(&upload.user, Some(version), None, Count::IfNeeded).await?
             {
                 count = info.keys.count;
             }
@@ -166,9 +186,14 @@ impl Database {
     }
 }
 
-/// The rows turned on their side, as arrays of PostgreSQL.
+/// The uploads turned on their side, as arrays of PostgreSQL: one set for the uploads, one for their keys.
 #[derive(Default)]
 struct Columns<'a> {
+    number: Vec<i32>,
+    user_id: Vec<&'a str>,
+    version: Vec<i64>,
+    known_etag: Vec<Option<i64>>,
+    number_of_key: Vec<i32>,
     room_id: Vec<&'a str>,
     session_id: Vec<&'a str>,
     first_message_index: Vec<i32>,
@@ -178,16 +203,26 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(rows: &'a [UploadRow]) -> Self {
+    fn of(uploads: &'a [Upload]) -> Self {
         let mut columns = Self::default();
-        for UploadRow { room_id, session_id, key } in rows {
-            columns.room_id.push(room_id.as_str());
-            columns.session_id.push(session_id.as_str());
-            columns.first_message_index.push(key.first_message_index);
-            columns.forwarded_count.push(key.forwarded_count);
-            columns.is_verified.push(key.is_verified);
-            columns.session_data.push(key.session_data.as_str());
+        for (number, upload) in (0..).zip(uploads) {
+            let known = upload.known.filter(|known| known.version == upload.version);
+            columns.number.push(number);
+            columns.user_id.push(upload.user.as_str());
+            columns.version.push(upload.version.to_column());
+            columns.known_etag.push(known.map(|known| known.etag.get()));
+            upload.rows.iter().for_each(|row| columns.key(number, row));
         }
         columns
+    }
+
+    fn key(&mut self, number: i32, UploadRow { room_id, session_id, key }: &'a UploadRow) {
+        self.number_of_key.push(number);
+        self.room_id.push(room_id.as_str());
+        self.session_id.push(session_id.as_str());
+        self.first_message_index.push(key.first_message_index);
+        self.forwarded_count.push(key.forwarded_count);
+        self.is_verified.push(key.is_verified);
+        self.session_data.push(key.session_data.as_str());
     }
 }

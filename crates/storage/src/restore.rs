@@ -1,4 +1,4 @@
-//! Restores: pages of keys in the order of the unique index.
+//! Restores: keys of a version, handed to a visitor row by row, so that nobody has to keep rows.
 //!
 //! Each page is a statement of its own, so that no transaction and no connection is held while a slow client reads.
 //! A key is seen as it was when its page was read, and none twice.
@@ -6,15 +6,16 @@
 use key_backup_model::{BackupVersion, RoomId, UserId};
 use tokio_postgres::Row;
 
-use crate::{Database, StorageError, database::Query, stored_key::StoredKey};
+use crate::{
+    Database, StorageError,
+    database::{Params, Query},
+    stored_key::StoredKey,
+};
 
 /// Keys of a page at the most: enough to make the cost of a statement disappear, few enough for memory (about 1.7 MB).
-const PAGE_SIZE: i64 = 2000;
+const PAGE_SIZE: u32 = 2000;
 
-/// One page in the buffers in which it came from PostgreSQL.
-pub struct Page(Vec<Row>);
-
-/// A key of a page with its place.
+/// A key of a restore with its place, in the buffer in which it came from PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlacedKey<'a> {
     /// Its room.
@@ -25,6 +26,14 @@ pub struct PlacedKey<'a> {
     pub key: StoredKey<'a>,
 }
 
+impl<'a> PlacedKey<'a> {
+    /// `None` for the row of a version without keys.
+    fn from_row(row: &'a Row) -> Option<Self> {
+        let room_id: Option<&str> = row.get(0);
+        Some(Self { room_id: room_id?, session_id: row.get(1), key: StoredKey::from_row(row, 2) })
+    }
+}
+
 /// Where a page ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
@@ -32,32 +41,19 @@ pub struct Position {
     session_id: String,
 }
 
-impl Page {
-    /// The keys, ordered by room and session.
-    pub fn keys(&self) -> impl Iterator<Item = PlacedKey<'_>> {
-        self.0.iter().map(|row| PlacedKey {
-            room_id: row.get(0),
-            session_id: row.get(1),
-            key: StoredKey::from_row(row, 2),
-        })
+impl Position {
+    fn of(placed: &PlacedKey<'_>) -> Self {
+        Self { room_id: placed.room_id.to_owned(), session_id: placed.session_id.to_owned() }
     }
+}
 
-    /// How many keys it holds.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
+/// A page that has been visited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// How many keys it held.
+    pub keys: u32,
     /// Where to go on, or `None` if nothing is left.
-    pub fn next(&self) -> Option<Position> {
-        let full = i64::try_from(self.0.len()).is_ok_and(|keys| keys >= PAGE_SIZE);
-        let last = self.0.last().filter(|_| full)?;
-        Some(Position { room_id: last.get(0), session_id: last.get(1) })
-    }
+    pub next: Option<Position>,
 }
 
 /// The version is part of each page's statement: a page of a version that vanished has no row at all, not even the
@@ -87,33 +83,77 @@ const NEXT: Query = page!("AND (room_id, session_id) > ($4, $5)");
 const FIRST_OF_ROOM: Query = page!("AND room_id = $4");
 const NEXT_OF_ROOM: Query = page!("AND room_id = $4 AND session_id > $5");
 
+/// In the order in which the table has them, which costs PostgreSQL half of what the order of an index does.
+const ALL: Query = Query {
+    desc: "get_e2e_room_keys",
+    verb: "SELECT",
+    sql: "SELECT k.room_id, k.session_id, k.first_message_index, k.forwarded_count, k.is_verified, k.session_data
+            FROM e2e_room_keys_versions v
+            LEFT JOIN e2e_room_keys k ON k.user_id = v.user_id AND k.version = v.version
+           WHERE v.user_id = $1 AND v.version = $2 AND v.deleted = 0",
+};
+
 impl Database {
-    /// A page of a version's keys, of one room or of all: the first, or the one after a position.
-    /// `None` if there is no such version, or it was deleted meanwhile.
+    /// Visits a page of a version's keys, ordered by room and session, of one room or of all: the first page, or the one after a
+    /// position. `None` if there is no such version, or it was deleted meanwhile.
     ///
     /// # Errors
     ///
-    /// [`StorageError`].
+    /// [`StorageError`]. Keys may have been visited already.
     pub async fn page(
         &self,
         user: &UserId,
         version: BackupVersion,
         room: Option<&RoomId>,
         after: Option<&Position>,
+        mut visit: impl FnMut(&PlacedKey<'_>),
     ) -> Result<Option<Page>, StorageError> {
-        let (user, version, limit) = (user.as_str(), version.to_column(), PAGE_SIZE);
-        let rows = match (room.map(RoomId::as_str), after) {
-            (None, None) => self.read(FIRST, &[&user, &version, &limit]).await?,
-            (None, Some(after)) => {
-                self.read(NEXT, &[&user, &version, &limit, &after.room_id, &after.session_id]).await?
+        let (user, version, limit) = (user.as_str(), version.to_column(), i64::from(PAGE_SIZE));
+        let mut page = None;
+        let visit = |row: &Row| {
+            let page = page.get_or_insert(Page { keys: 0, next: None });
+            let Some(placed) = PlacedKey::from_row(row) else { return };
+            page.keys += 1;
+            if page.keys == PAGE_SIZE {
+                page.next = Some(Position::of(&placed));
             }
-            (Some(room), None) => self.read(FIRST_OF_ROOM, &[&user, &version, &limit, &room]).await?,
-            (Some(room), Some(after)) => {
-                self.read(NEXT_OF_ROOM, &[&user, &version, &limit, &room, &after.session_id]).await?
-            }
+            visit(&placed);
         };
-        let exists = !rows.is_empty();
-        let keys = rows.into_iter().filter(|row| row.get::<_, Option<&str>>(0).is_some()).collect();
-        Ok(exists.then_some(Page(keys)))
+        match (room.map(RoomId::as_str), after) {
+            (None, None) => self.visit(FIRST, &[&user, &version, &limit], visit).await?,
+            (None, Some(after)) => {
+                let params: Params<'_> = &[&user, &version, &limit, &after.room_id, &after.session_id];
+                self.visit(NEXT, params, visit).await?;
+            }
+            (Some(room), None) => self.visit(FIRST_OF_ROOM, &[&user, &version, &limit, &room], visit).await?,
+            (Some(room), Some(after)) => {
+                let params: Params<'_> = &[&user, &version, &limit, &room, &after.session_id];
+                self.visit(NEXT_OF_ROOM, params, visit).await?;
+            }
+        }
+        Ok(page)
+    }
+
+    /// Visits all keys of a version in any order. `None` if there is no such version; else how many keys there were.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`]. Keys may have been visited already.
+    pub async fn all_keys(
+        &self,
+        user: &UserId,
+        version: BackupVersion,
+        mut visit: impl FnMut(&PlacedKey<'_>),
+    ) -> Result<Option<u32>, StorageError> {
+        let mut keys = None;
+        self.visit(ALL, &[&user.as_str(), &version.to_column()], |row| {
+            let keys = keys.get_or_insert(0);
+            if let Some(placed) = PlacedKey::from_row(row) {
+                *keys += 1;
+                visit(&placed);
+            }
+        })
+        .await?;
+        Ok(keys)
     }
 }

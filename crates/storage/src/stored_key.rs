@@ -1,6 +1,11 @@
 //! A key as it is stored.
 
-use tokio_postgres::Row;
+use std::error::Error;
+
+use tokio_postgres::{
+    Row,
+    types::{FromSql, Type, accepts},
+};
 
 /// A key, borrowed from the buffer in which it came from PostgreSQL. Synapse may have stored NULL for a number that
 /// a client sent as `null`; it shows it as `null` again.
@@ -12,8 +17,19 @@ pub struct StoredKey<'a> {
     pub forwarded_count: Option<i32>,
     /// See `key_backup_model::SessionKey`.
     pub is_verified: Option<bool>,
-    /// JSON text.
-    pub session_data: &'a str,
+    /// JSON text, in UTF-8 as PostgreSQL has it.
+    pub session_data: &'a [u8],
+}
+
+/// A text that is only passed on. PostgreSQL has seen to it that it is UTF-8, so that it is not gone through once more.
+struct Utf8<'a>(&'a [u8]);
+
+impl<'a> FromSql<'a> for Utf8<'a> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(raw))
+    }
+
+    accepts!(TEXT);
 }
 
 impl<'a> StoredKey<'a> {
@@ -23,7 +39,7 @@ impl<'a> StoredKey<'a> {
             first_message_index: row.get(first),
             forwarded_count: row.get(first + 1),
             is_verified: row.get(first + 2),
-            session_data: row.get(first + 3),
+            session_data: row.get::<_, Utf8<'_>>(first + 3).0,
         }
     }
 }

@@ -22,9 +22,34 @@ pub enum VersionOutcome {
     /// It exists.
     Found(VersionInfo),
     /// It exists, but its keys would have to be counted.
-    NotCounted,
+    NotCounted(UncountedVersion),
     /// There is no such version, or it was deleted.
     UnknownVersion,
+}
+
+/// A version as its row has it: without the number of its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UncountedVersion {
+    version: BackupVersion,
+    etag: Etag,
+    algorithm: String,
+    auth_data: JsonText,
+}
+
+impl UncountedVersion {
+    /// The version with its count.
+    ///
+    /// # Errors
+    ///
+    /// The version as it is, if `known` is not for this version and its etag.
+    pub fn with_count(self, known: Option<KeyCount>) -> Result<VersionInfo, Self> {
+        match known {
+            Some(keys) if (keys.version, keys.etag) == (self.version, self.etag) => {
+                Ok(VersionInfo { keys, algorithm: self.algorithm, auth_data: self.auth_data })
+            }
+            _ => Err(self),
+        }
+    }
 }
 
 /// Whether PostgreSQL may count the rows of a version, which takes the longer the larger the backup is.
@@ -178,14 +203,16 @@ fn columns(known: Option<KeyCount>) -> (Option<i64>, Option<i64>) {
 }
 
 fn version_outcome(row: &Row, known: Option<KeyCount>) -> VersionOutcome {
-    let version = BackupVersion::from_column(row.get("version"));
-    let etag = Etag::from_column(row.get("etag"));
-    let counted: Option<i64> = row.get("counted");
-    let known = known.filter(|known| (known.version, known.etag) == (version, etag));
-    let Some(count) = counted.or(known.map(|known| known.count)) else { return VersionOutcome::NotCounted };
-    VersionOutcome::Found(VersionInfo {
-        keys: KeyCount { version, etag, count },
+    let version = UncountedVersion {
+        version: BackupVersion::from_column(row.get("version")),
+        etag: Etag::from_column(row.get("etag")),
         algorithm: row.get("algorithm"),
         auth_data: JsonText::from_column(row.get("auth_data")),
-    })
+    };
+    let counted: Option<i64> = row.get("counted");
+    let keys = counted.map(|count| KeyCount { version: version.version, etag: version.etag, count });
+    match version.with_count(keys.or(known)) {
+        Ok(info) => VersionOutcome::Found(info),
+        Err(version) => VersionOutcome::NotCounted(version),
+    }
 }

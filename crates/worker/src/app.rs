@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use actix_web::{App as Service, HttpServer, dev::Server};
 use anyhow::Context;
-use key_backup_api::{ApiSettings, AppState, Instance, Listeners, configure};
+use key_backup_api::{ApiSettings, AppState, Instance, Listeners, RestoreMemory, configure};
 use key_backup_cache::SharedCounts;
 
 use crate::{
@@ -16,6 +16,9 @@ use crate::{
     telemetry::LogHandle,
     tls::Certificates,
 };
+
+/// What restores that are not streamed may take together, in bytes.
+const RESTORE_MEMORY: usize = 64 << 20;
 
 /// A worker whose listeners are open.
 pub struct App {
@@ -93,5 +96,6 @@ fn instance(
         cors_max_age: config.own.cors_max_age,
     };
     let requests = AtomicU64::new(0);
-    Instance { databases, metrics, settings, listeners, counts, auth, synapse, requests }
+    let restore_memory = RestoreMemory::new(RESTORE_MEMORY);
+    Instance { databases, metrics, settings, listeners, counts, auth, synapse, restore_memory, requests }
 }

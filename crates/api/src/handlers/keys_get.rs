@@ -8,7 +8,7 @@ use key_backup_model::{BackupVersion, RoomId, SessionId, UserId};
 use key_backup_storage::GetOutcome;
 
 use super::{Call, room_id, session_id, unknown_version};
-use crate::{ApiError, json, reply, restore_body};
+use crate::{ApiError, json, reply, restore};
 
 pub(crate) async fn answer(
     call: Call,
@@ -18,8 +18,8 @@ pub(crate) async fn answer(
     let user = call.requester().await?.user;
     let version = call.version()?;
     match (room, session) {
-        (None, _) => restore_body::answer(call, user, version, None).await,
-        (Some(room), None) => restore_body::answer(call, user, version, Some(room_id(room)?)).await,
+        (None, _) => restore::answer(call, user, version, None).await,
+        (Some(room), None) => restore::answer(call, user, version, Some(room_id(room)?)).await,
         (Some(room), Some(session)) => {
             one_key(&call, &user, version, &room_id(room)?, &session_id(session)?).await
         }

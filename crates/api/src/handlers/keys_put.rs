@@ -4,12 +4,17 @@
 //! Differs from Synapse: the specification's merge rule; one transaction, all or nothing; a malformed key is a 400 that names the
 //! field; `current_version` is the current one.
 
-use actix_web::HttpResponse;
-use key_backup_model::upload::{self, Place};
-use key_backup_storage::PutOutcome;
+use actix_web::{HttpResponse, web::Bytes};
+use key_backup_model::{
+    BodyError, UploadRow,
+    upload::{self, ContentError, Place},
+};
+use key_backup_storage::{DatabaseUsage, PutOutcome, StorageError};
 
 use super::{Call, room_id, session_id};
-use crate::{ApiError, reply};
+use crate::{ApiError, cpu, reply, uploads};
+
+type Parsed = Result<Result<Vec<UploadRow>, ContentError>, BodyError>;
 
 pub(crate) async fn answer(
     mut call: Call,
@@ -19,7 +24,8 @@ pub(crate) async fn answer(
     let user = call.requester().await?.user;
     let place = place(room, session)?;
     let body = call.body().await?;
-    let upload = upload::parse(&body, &place).map_err(ApiError::Body)?;
+    let (upload, place) = parse(&call, body, place).await?;
+    let upload = upload.map_err(ApiError::Body)?;
     let (asked_for, version) = call.query().version()?;
     let not_found = || ApiError::not_found(format!("Version '{asked_for}' not found"));
     let version = version.ok_or_else(not_found)?;
@@ -28,19 +34,34 @@ pub(crate) async fn answer(
         Ok(rows) => (rows, None),
         Err(error) => (Vec::new(), Some(error)),
     };
-    match call.state.put_keys(&user, version, &rows).await? {
+    let keys_in = rows.len() as u64;
+    match uploads::put_keys(&call.state, &call.record, &user, version, rows).await? {
         PutOutcome::UnknownVersion => Err(not_found()),
         PutOutcome::NotCurrent { current } => Err(ApiError::WrongVersion(current)),
         PutOutcome::Stored { keys, added, replaced } => {
             if let Some(error) = bad_content {
                 return Err(ApiError::Upload(error, place));
             }
-            call.record.keys_in.set(Some(rows.len() as u64));
+            call.record.keys_in.set(Some(keys_in));
             call.record.keys_added.set(Some(added));
             call.record.keys_replaced.set(Some(replaced));
             Ok(reply::json(format!(r#"{{"etag":"{}","count":{}}}"#, keys.etag, keys.count)))
         }
     }
+}
+
+/// Bytes of a body that take about a millisecond to read: with more, the thread had better serve others meanwhile.
+const LARGE: usize = 256 << 10;
+
+/// What is in the body, and the place again.
+async fn parse(call: &Call, body: Bytes, place: Place) -> Result<(Parsed, Place), ApiError> {
+    if body.len() <= LARGE {
+        return Ok((upload::parse(&body, &place), place));
+    }
+    let parse = move || (upload::parse(&body, &place), place);
+    let (parsed, cpu) = cpu::elsewhere(parse).await.map_err(|_| StorageError::abandoned())?;
+    call.record.add_work(DatabaseUsage::default(), cpu);
+    Ok(parsed)
 }
 
 fn place(room: Option<String>, session: Option<String>) -> Result<Place, ApiError> {

@@ -59,7 +59,7 @@ impl Call {
     }
 }
 
-fn unknown_version() -> ApiError {
+pub(crate) fn unknown_version() -> ApiError {
     ApiError::not_found("Unknown backup version")
 }
 

@@ -85,7 +85,13 @@ impl Counts {
         Self { shared: common.redis.as_ref().map(connect), common }
     }
 
-    /// The count of a version, or that of the highest version where none is given.
+    /// What this process remembers of a version's count, or of that of the highest version where none is given. Redis is not asked, so
+    /// that it may be older than what another instance has remembered.
+    pub fn remembered(&self, user: &UserId, version: Option<BackupVersion>) -> Option<KeyCount> {
+        self.common.local.get(user, version)
+    }
+
+    /// The newest count of a version that any instance remembers, or that of the highest version where none is given.
     pub async fn get(&self, user: &UserId, version: Option<BackupVersion>) -> Known {
         let local_generation = self.common.local.generation();
         let shared = match self.believed().await {
@@ -109,8 +115,8 @@ impl Counts {
     }
 
     /// Notes how a look-up turned out: whether PostgreSQL said that what is known is right.
-    pub fn note(&self, known: &Known, is_right: impl FnOnce(KeyCount) -> bool) {
-        let result = match known.count {
+    pub fn note(&self, known: Option<KeyCount>, is_right: impl FnOnce(KeyCount) -> bool) {
+        let result = match known {
             None => LookUp::Miss,
             Some(count) if is_right(count) => LookUp::Hit,
             Some(_) => LookUp::Stale,
@@ -122,10 +128,10 @@ impl Counts {
     ///
     /// `is_current` says that there is no higher version: what is known of one is of a version that was deleted.
     pub async fn set(&self, user: &UserId, known: &Known, count: KeyCount, is_current: bool) {
+        self.common.local.set(user, known, count, is_current);
         if known.count == Some(count) {
             return;
         }
-        self.common.local.set(user, known, count, is_current);
         if let Some(shared) = &self.shared {
             shared.set(user, known, count, is_current).await;
         }

@@ -1,7 +1,12 @@
 //! The merge rule against the specification's words, and what makes uploads safe to repeat and to reorder.
 
-use key_backup_model::{JsonText, SessionKey};
-use proptest::{collection::vec, prelude::*};
+use std::collections::BTreeMap;
+
+use key_backup_model::{JsonText, RoomId, SessionId, SessionKey, UploadRow, merge};
+use proptest::{
+    collection::{btree_map, vec},
+    prelude::*,
+};
 
 use crate::config;
 
@@ -33,6 +38,15 @@ fn merged(keys: &[SessionKey]) -> Option<&SessionKey> {
     keys.iter().reduce(|old, new| if new.replaces(old) { new } else { old })
 }
 
+fn rows(upload: BTreeMap<u8, SessionKey>) -> Vec<UploadRow> {
+    let row = |(session, key): (u8, SessionKey)| UploadRow {
+        room_id: RoomId::from_column("!r"),
+        session_id: SessionId::from_column(&session.to_string()),
+        key,
+    };
+    upload.into_iter().map(row).collect()
+}
+
 proptest! {
     #![proptest_config(config(1_000))]
 
@@ -57,5 +71,19 @@ proptest! {
     fn uploading_everything_again_changes_nothing(keys in vec(key(), 1..8)) {
         let held = merged(&keys).unwrap();
         prop_assert!(!keys.iter().any(|key| key.replaces(held)));
+    }
+
+    #[test]
+    fn uploads_that_are_merged_end_as_those_that_are_made_one_after_another(
+        uploads in vec(btree_map(0..4_u8, key(), 0..5), 0..5),
+    ) {
+        let mut held = BTreeMap::<u8, SessionKey>::new();
+        for (session, key) in uploads.iter().flatten() {
+            if held.get(session).is_none_or(|old| key.replaces(old)) {
+                held.insert(*session, key.clone());
+            }
+        }
+        let merged = merge::merged(uploads.into_iter().map(rows));
+        prop_assert_eq!(merged, rows(held));
     }
 }

@@ -3,10 +3,10 @@
 use std::{net::Ipv4Addr, num::NonZeroUsize, sync::Arc};
 
 use key_backup_metrics::Metrics;
-use key_backup_model::{BackupVersion, JsonText, UserId};
+use key_backup_model::{BackupVersion, JsonText, KeyCount, UploadRow, UserId};
 use key_backup_storage::{
-    ChannelBinding, ConnectionSettings, Database, DatabaseSettings, Databases, Host, RootCertificates,
-    SslMode, TargetSessionAttrs, TlsSettings, TlsVersion,
+    ChannelBinding, ConnectionSettings, Database, DatabaseSettings, Databases, Host, PutOutcome,
+    RootCertificates, SslMode, StorageError, TargetSessionAttrs, TlsSettings, TlsVersion, Upload,
 };
 use key_backup_testkit::TestDatabase;
 
@@ -40,6 +40,23 @@ impl Fixture {
                 .unwrap();
         }
         version
+    }
+
+    /// An upload, and what became of it.
+    pub(crate) async fn put(
+        &self,
+        user: &UserId,
+        version: BackupVersion,
+        rows: Vec<UploadRow>,
+        known: Option<KeyCount>,
+    ) -> Result<PutOutcome, StorageError> {
+        self.database.put_keys(Upload { user: user.clone(), version, rows, known }).await
+    }
+
+    /// In how many transactions all keys that are there were written.
+    pub(crate) async fn transactions(&self) -> i64 {
+        let sql = "SELECT count(DISTINCT xmin::text) FROM e2e_room_keys";
+        self.client.query_one(sql, &[]).await.unwrap().get(0)
     }
 
     /// What a version holds; the `session_data` of uploaded keys fits their columns.

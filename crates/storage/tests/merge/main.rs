@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod batches;
 mod database;
 
 use std::{cell::Cell, collections::BTreeMap};
@@ -113,16 +114,20 @@ async fn check(
         etag += i64::from(added + replaced > 0);
         let count = i64::try_from(held.len()).unwrap();
         let keys = KeyCount { version, etag: Etag::from_column(Some(etag)), count };
-        let outcome = fixture.database.put_keys(user, version, &rows(upload), None).await.unwrap();
+        let outcome = fixture.put(user, version, rows(upload), None).await.unwrap();
         prop_assert_eq!(outcome, PutOutcome::Stored { keys, added, replaced });
     }
     prop_assert_eq!(fixture.stored(user, version).await, held);
     Ok(())
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
 #[test]
 fn the_statement_merges_as_the_rule_in_rust_and_as_the_model() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let fixture = runtime.block_on(Fixture::new());
     let number = Cell::new(0);
     let config = Config { cases: 250, failure_persistence: None, ..Config::default() };
@@ -140,8 +145,7 @@ fn the_statement_merges_as_the_rule_in_rust_and_as_the_model() {
 
 #[test]
 fn a_count_that_is_known_is_as_good_as_one_that_is_counted() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         let fixture = Fixture::new().await;
         let user = UserId::new("@alice:example.com").unwrap();
         let version = fixture.version_with(&user, &Held::new()).await;
@@ -154,8 +158,7 @@ fn a_count_that_is_known_is_as_good_as_one_that_is_counted() {
             // One of another etag is not used, however wrong it is.
             stale.count += 1000;
             let tried = if number % 3 == 2 { stale } else { known };
-            let outcome =
-                fixture.database.put_keys(&user, version, &rows(&upload), Some(tried)).await.unwrap();
+            let outcome = fixture.put(&user, version, rows(&upload), Some(tried)).await.unwrap();
             let PutOutcome::Stored { keys, .. } = outcome else { panic!("{outcome:?}") };
             assert_eq!(usize::try_from(keys.count).unwrap(), fixture.stored(&user, version).await.len());
             known = keys;

@@ -72,22 +72,49 @@ async fn upload(client: &Client, rooms: &Map<String, Value>) {
 }
 
 #[tokio::test]
-async fn ten_thousand_keys_come_back_in_chunks_as_they_were_uploaded() {
+async fn ten_thousand_keys_come_back_as_they_were_uploaded_at_once_where_they_are_known_to_be_few() {
     let fixture = Fixture::start().await;
     fixture.new_version().await;
     let client = fixture.as_alice();
     let rooms = ten_thousand_keys();
     upload(&client, &rooms).await;
-    let response = client.get(&keys("1")).await.unwrap();
-    assert_eq!(response.header("Transfer-Encoding"), Some("chunked"));
-    assert_eq!(response.header("Content-Length"), None);
-    assert_eq!(response.header("Content-Type"), Some("application/json"));
-    assert!(ok(&response)["rooms"].as_object() == Some(&rooms));
-    for room in ["!big", "!page", "!small7"] {
-        let response = client.get(&room_keys("1", room)).await.unwrap();
-        assert!(ok(&response) == rooms[room], "{room}");
+    // It does not know how many they are, and holds nothing in memory.
+    let newcomer = Worker::configure(binary()).database(&fixture.database).start().await.unwrap();
+    for (worker, at_once) in [(&fixture.worker, true), (&newcomer, false)] {
+        let client = worker.client().as_user(&fixture.alice.access_token);
+        let response = client.get(&keys("1")).await.unwrap();
+        assert_eq!(response.header("Content-Length").is_some(), at_once);
+        assert_eq!(response.header("Transfer-Encoding"), (!at_once).then_some("chunked"));
+        assert_eq!(response.header("Content-Type"), Some("application/json"));
+        assert!(ok(&response)["rooms"].as_object() == Some(&rooms));
+        for room in ["!big", "!page", "!small7"] {
+            let response = client.get(&room_keys("1", room)).await.unwrap();
+            assert!(ok(&response) == rooms[room], "{room}");
+        }
+        assert_eq!(ok(&client.get(VERSION).await.unwrap())["count"], 10_000);
     }
-    assert_eq!(ok(&client.get(VERSION).await.unwrap())["count"], 10_000);
+}
+
+#[tokio::test]
+async fn restores_that_find_no_memory_left_stream_and_those_after_find_it_again() {
+    let fixture = filled((10_000, 735)).await;
+    assert_eq!(ok(&fixture.as_alice().get(VERSION).await.unwrap())["count"], 10_000);
+    let mut restores = Vec::new();
+    // Each takes 10 MB of 64, and keeps it while its client does not read.
+    for number in 0..8 {
+        let request = Request::new("GET", &keys("1")).bearer(&fixture.alice.access_token);
+        let mut connection = Connection::open(fixture.worker.address()).await.unwrap();
+        connection.send(&request).await.unwrap();
+        let head = connection.read_head().await.unwrap();
+        assert_eq!(head.header("Content-Length").is_some(), number < 6, "restore {number}");
+        restores.push(connection);
+    }
+    drop(restores);
+    eventually("memory for a restore", async || {
+        let response = fixture.as_alice().get(&keys("1")).await.unwrap();
+        response.header("Content-Length").is_some()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -116,7 +116,8 @@ impl Answered {
 /// The etag and the keys of a version after these changes, all of them made to it and answered with 200.
 ///
 /// Panics unless there is an order of them that explains every answer. Answers with the same etag are of one moment: one
-/// change led to it, and the other uploads found nothing to change.
+/// change led to it, or several uploads that were under way at the same time and were merged, and the other uploads found nothing to
+/// change.
 pub(super) fn replayed(answers: &[&Answered]) -> (u64, Keys) {
     let mut by_etag: BTreeMap<u64, Vec<&Answered>> = BTreeMap::new();
     for answered in answers {
@@ -141,13 +142,26 @@ pub(super) fn replayed(answers: &[&Answered]) -> (u64, Keys) {
 /// one would do, they lead to the same state.
 fn next_state(before: &Keys, group: &[&Answered]) -> Option<Keys> {
     let candidates = group.iter().enumerate().filter(|(_, answered)| answered.change.moves_the_etag(before));
-    candidates.map(|(number, answered)| (number, answered.change.applied_to(before))).find_map(
+    let one = candidates.map(|(number, answered)| (number, answered.change.applied_to(before))).find_map(
         |(number, after)| {
             let others = group.iter().enumerate().filter(|(other, _)| *other != number);
             let fits = others.map(|(_, other)| other.change.moves_the_etag(&after)).all(|moves| !moves);
             fits.then_some(after)
         },
-    )
+    );
+    one.or_else(|| together(before, group))
+}
+
+/// The state after uploads of the group that a worker stored as one, because they waited at the same moment.
+fn together(before: &Keys, group: &[&Answered]) -> Option<Keys> {
+    let applied = |uploads: &mut dyn Iterator<Item = &&Answered>| {
+        uploads.fold(before.clone(), |state, answered| answered.change.applied_to(&state))
+    };
+    let only_uploads = group.iter().all(|answered| matches!(answered.change, Change::Upload(_)));
+    let after = applied(&mut group.iter());
+    let at = |moment: Instant| applied(&mut group.iter().filter(|a| a.began <= moment && moment <= a.ended));
+    let explained = only_uploads && group.iter().any(|answered| at(answered.began) == after);
+    (explained && after != *before).then_some(after)
 }
 
 /// The keys of a version in the database; each is whole.

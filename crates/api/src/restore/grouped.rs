@@ -1,0 +1,80 @@
+//! A restore in memory: keys come in any order and are sorted into rooms.
+
+use std::{collections::HashMap, mem};
+
+use actix_web::{HttpResponse, web::Bytes};
+use key_backup_storage::PlacedKey;
+
+use super::{Memory, Restore, pieces::Pieces, whole, writer};
+use crate::{ApiError, handlers::unknown_version, json};
+
+/// Reads all keys and answers with them. The memory is held until the client has them.
+pub(super) async fn answer(restore: &Restore, memory: Memory) -> Result<HttpResponse, ApiError> {
+    let mut grouped = Grouped::default();
+    let database = &restore.state.database;
+    let keys = database.all_keys(&restore.user, restore.version, |placed| grouped.add(placed)).await?;
+    restore.record.add_rows_out(keys.ok_or_else(unknown_version)?);
+    Ok(whole(grouped.into_chunks(), memory))
+}
+
+/// The rooms, each as it will be sent, in the order in which they were met.
+#[derive(Default)]
+struct Grouped {
+    places: HashMap<Box<str>, usize>,
+    rooms: Vec<Room>,
+    /// Keys of one room often come one after another.
+    last: Option<(Box<str>, usize)>,
+}
+
+#[derive(Default)]
+struct Room {
+    pieces: Pieces,
+    any: bool,
+}
+
+impl Grouped {
+    fn add(&mut self, placed: &PlacedKey<'_>) {
+        let place = self.place(placed.room_id);
+        let room = &mut self.rooms[place];
+        let out = room.pieces.with_space(writer::space(placed));
+        if mem::replace(&mut room.any, true) {
+            out.push(b',');
+        }
+        writer::session(out, placed);
+    }
+
+    fn place(&mut self, room_id: &str) -> usize {
+        if let Some((last, place)) = &self.last
+            && **last == *room_id
+        {
+            return *place;
+        }
+        let place = self.places.get(room_id).copied().unwrap_or_else(|| self.open(room_id));
+        self.last = Some((room_id.into(), place));
+        place
+    }
+
+    fn open(&mut self, room_id: &str) -> usize {
+        let place = self.rooms.len();
+        let mut room = Room::default();
+        let out = room.pieces.with_space(room_id.len() + 32);
+        if place > 0 {
+            out.push(b',');
+        }
+        json::string(out, room_id);
+        out.extend_from_slice(writer::OPEN_ROOM);
+        self.rooms.push(room);
+        self.places.insert(room_id.into(), place);
+        place
+    }
+
+    fn into_chunks(self) -> Vec<Bytes> {
+        let mut chunks = vec![Bytes::from_static(writer::OPEN_ROOMS)];
+        for Room { mut pieces, .. } in self.rooms {
+            pieces.with_space(writer::CLOSE.len()).extend_from_slice(writer::CLOSE);
+            chunks.append(&mut pieces.into_chunks());
+        }
+        chunks.push(Bytes::from_static(writer::CLOSE));
+        chunks
+    }
+}

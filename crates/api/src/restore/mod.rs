@@ -1,0 +1,82 @@
+//! The body of a restore, written row by row while the rows come from PostgreSQL.
+//!
+//! A backup that is known to be small is read in the order of the table, which is cheap, sorted into rooms in memory, and sent whole: see
+//! `grouped`. Any other streams in pages that are read in the order of an index: see `pages`.
+
+mod grouped;
+mod memory;
+mod pages;
+mod pieces;
+mod writer;
+
+use std::rc::Rc;
+
+use actix_web::{
+    HttpResponse,
+    body::SizedStream,
+    http::Version,
+    web::{Bytes, Data},
+};
+use futures_util::stream;
+use key_backup_model::{BackupVersion, RoomId, UserId};
+
+use self::{memory::Memory, pieces::Pieces};
+use crate::{ApiError, AppState, handlers::Call, record::Record, reply};
+pub use memory::RestoreMemory;
+
+/// What is restored, and for whom.
+struct Restore {
+    state: Data<AppState>,
+    record: Rc<Record>,
+    protocol: Version,
+    user: UserId,
+    version: BackupVersion,
+    room: Option<RoomId>,
+}
+
+/// Answers with all keys of a version, or of one of its rooms.
+pub(crate) async fn answer(
+    call: Call,
+    user: UserId,
+    version: BackupVersion,
+    room: Option<RoomId>,
+) -> Result<HttpResponse, ApiError> {
+    let protocol = call.request.version();
+    let restore = Restore { state: call.state, record: call.record, protocol, user, version, room };
+    match restore.memory().await {
+        Some(memory) => grouped::answer(&restore, memory).await,
+        None => pages::answer(restore).await,
+    }
+}
+
+impl Restore {
+    /// Memory for all keys at once, if it is known how many they are, and there is enough of it.
+    async fn memory(&self) -> Option<Memory> {
+        if self.room.is_some() {
+            return None;
+        }
+        let remembered = self.state.counts.remembered(&self.user, Some(self.version));
+        let known = match remembered {
+            None => self.state.counts.get(&self.user, Some(self.version)).await.count,
+            remembered => remembered,
+        };
+        self.state.instance.restore_memory.for_keys(known?.count)
+    }
+}
+
+/// The connection has to be broken off: the reason is in the log.
+#[derive(Debug, thiserror::Error)]
+#[error("the restore was broken off")]
+struct BrokenOff;
+
+type Chunk = Result<Bytes, BrokenOff>;
+
+/// An answer of known length. What is `held` is held until the client has it, or has left.
+fn whole(chunks: Vec<Bytes>, held: impl Sized + 'static) -> HttpResponse {
+    let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+    let chunks = chunks.into_iter().map(move |chunk| {
+        let _held = &held;
+        Chunk::Ok(chunk)
+    });
+    reply::json(SizedStream::new(length, stream::iter(chunks)))
+}

@@ -1,0 +1,106 @@
+//! A restore in pages, of any size in little memory.
+//!
+//! A backup that fits one page is sent whole, with its length. A larger one streams: a task reads pages and hands each on when the one
+//! before has been taken, so that at any time one page is being read, one waits, and one is being sent, however slow the client is.
+//! Should the version vanish on the way, or the database fail, the connection is broken off: what the client has is no JSON then,
+//! and it cannot take a part for the whole.
+
+use actix_web::{HttpResponse, body::BodyStream, rt, web::Bytes};
+use futures_util::{StreamExt, stream};
+use key_backup_storage::{Page, PlacedKey, Position, measured};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::{
+    BrokenOff, Chunk, Pieces, Restore, whole,
+    writer::{self, Writer},
+};
+use crate::{ApiError, cpu::metered, handlers::unknown_version, reply};
+
+/// A page as it will be sent, or that there will be no more.
+type Sent = Result<Vec<Bytes>, BrokenOff>;
+
+/// Reads the first page, and answers with it or with all.
+pub(super) async fn answer(restore: Restore) -> Result<HttpResponse, ApiError> {
+    let mut writer = Writer::new(restore.room.is_some());
+    let mut pieces = Pieces::default();
+    writer.open(&mut pieces);
+    let page = restore.page(None, &mut writer, &mut pieces).await?.ok_or_else(unknown_version)?;
+    let Some(next) = page.next else {
+        writer.close(&mut pieces);
+        return Ok(whole(pieces.into_chunks(), ()));
+    };
+    let protocol = restore.protocol;
+    let (sender, receiver) = channel(1);
+    rt::spawn(restore.send_rest(writer, pieces, next, sender));
+    Ok(reply::json_stream(BodyStream::new(chunks(receiver)), protocol))
+}
+
+fn chunks(receiver: Receiver<Sent>) -> impl stream::Stream<Item = Chunk> {
+    let pages = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+    pages.flat_map(|page| match page {
+        Ok(chunks) => stream::iter(chunks).map(Ok).left_stream(),
+        Err(broken_off) => stream::iter([Err(broken_off)]).right_stream(),
+    })
+}
+
+impl Restore {
+    /// Writes a page; `None` if the version is gone.
+    async fn page(
+        &self,
+        after: Option<&Position>,
+        writer: &mut Writer,
+        out: &mut Pieces,
+    ) -> Result<Option<Page>, ApiError> {
+        let room = self.room.as_ref();
+        let write = |placed: &PlacedKey<'_>| writer.key(out.with_space(writer::space(placed)), placed);
+        let page = self.state.database.page(&self.user, self.version, room, after, write).await?;
+        self.record.add_rows_out(page.as_ref().map_or(0, |page| page.keys));
+        Ok(page)
+    }
+
+    /// Sends what has been written and then page after page, until the end or until the client has left.
+    async fn send_rest(
+        self,
+        mut writer: Writer,
+        first: Pieces,
+        mut position: Position,
+        sender: Sender<Sent>,
+    ) {
+        let mut chunks = first.into_chunks();
+        loop {
+            if sender.send(Ok(chunks)).await.is_err() {
+                return;
+            }
+            let mut pieces = Pieces::default();
+            let read = self.page(Some(&position), &mut writer, &mut pieces);
+            let ((page, database), cpu) = metered(measured(read)).await;
+            self.record.add_work(database, cpu);
+            let Some(page) = self.found(page) else {
+                // The receiver may have left already: then nobody has to be told.
+                let _ = sender.send(Err(BrokenOff)).await;
+                return;
+            };
+            let Some(next) = page.next else {
+                writer.close(&mut pieces);
+                let _ = sender.send(Ok(pieces.into_chunks())).await;
+                return;
+            };
+            chunks = pieces.into_chunks();
+            position = next;
+        }
+    }
+
+    fn found(&self, page: Result<Option<Page>, ApiError>) -> Option<Page> {
+        match page {
+            Ok(Some(page)) => Some(page),
+            Ok(None) => {
+                tracing::info!("broke off a restore for {}: version {} was deleted", self.user, self.version);
+                None
+            }
+            Err(error) => {
+                tracing::error!("broke off a restore for {}: {error}", self.user);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Uploads of one user wait for each other. Those that waited together are merged by the rule of backups, stored as one upload, and share
+//! its etag and count: as if they had been made one after another, and answered after the last.
+//!
+//! In PostgreSQL they would wait for one another, too, but each with a connection of its own, for a commit each, and with a count in hand
+//! that is stale when its turn has come. Uploads of different users share statements: see `key_backup_storage::Upload`.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque, hash_map::Entry},
+};
+
+use actix_web::{rt, web::Data};
+use key_backup_model::{BackupVersion, KeyCount, UploadRow, UserId, merge};
+use key_backup_storage::{DatabaseUsage, PutOutcome, StorageError, Upload, measured};
+use tokio::sync::oneshot;
+
+use crate::{
+    AppState,
+    counted::Turn,
+    cpu::{CpuTime, metered},
+    record::Record,
+};
+
+/// Keys that are merged at the most: what a client sends in one of its larger uploads. An upload of more is stored by itself.
+const MERGED: usize = 1000;
+
+/// The uploads that wait in one thread, by user and version. Where there is an entry, a task is on its way to empty it.
+#[derive(Default)]
+pub(crate) struct Uploads(RefCell<HashMap<(UserId, BackupVersion), VecDeque<Waiting>>>);
+
+struct Waiting {
+    rows: Vec<UploadRow>,
+    answer: oneshot::Sender<Answer>,
+}
+
+struct Answer {
+    outcome: Result<PutOutcome, StorageError>,
+    work: (DatabaseUsage, CpuTime),
+}
+
+impl Uploads {
+    /// `true` for the first: the caller has to begin the task.
+    fn push(&self, user: &UserId, version: BackupVersion, waiting: Waiting) -> bool {
+        match self.0.borrow_mut().entry((user.clone(), version)) {
+            Entry::Occupied(queue) => {
+                queue.into_mut().push_back(waiting);
+                false
+            }
+            Entry::Vacant(place) => {
+                place.insert(VecDeque::from([waiting]));
+                true
+            }
+        }
+    }
+
+    /// The oldest that go together. The entry stays while some are left, and goes when it is found empty.
+    fn next(&self, user: &UserId, version: BackupVersion) -> Vec<Waiting> {
+        let mut uploads = self.0.borrow_mut();
+        let key = (user.clone(), version);
+        let Some(queue) = uploads.get_mut(&key) else { return Vec::new() };
+        let (mut group, mut keys) = (Vec::new(), 0);
+        while let Some(waiting) =
+            queue.pop_front_if(|next| group.is_empty() || keys + next.rows.len() <= MERGED)
+        {
+            keys += waiting.rows.len();
+            group.push(waiting);
+        }
+        if group.is_empty() {
+            uploads.remove(&key);
+        }
+        group
+    }
+}
+
+/// Stores an upload, together with what else of this user waits; see `Database::put_keys`. It is finished even if the client leaves.
+///
+/// The first of those that were stored together has all the work in its record, and the numbers of keys in its outcome.
+pub(crate) async fn put_keys(
+    state: &Data<AppState>,
+    record: &Record,
+    user: &UserId,
+    version: BackupVersion,
+    rows: Vec<UploadRow>,
+) -> Result<PutOutcome, StorageError> {
+    let (answer, answered) = oneshot::channel();
+    if state.uploads.push(user, version, Waiting { rows, answer }) {
+        rt::spawn(empty(state.clone(), user.clone(), version));
+    }
+    let Answer { outcome, work } = answered.await.map_err(|_| StorageError::abandoned())?;
+    record.add_work(work.0, work.1);
+    outcome
+}
+
+/// Stores what waits, until nothing does.
+async fn empty(state: Data<AppState>, user: UserId, version: BackupVersion) {
+    loop {
+        let turn = state.turn(&user, version).await;
+        let group = state.uploads.next(&user, version);
+        if group.is_empty() {
+            return;
+        }
+        let (rows, answers): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|each| (each.rows, each.answer)).unzip();
+        let upload =
+            Upload { user: user.clone(), version, rows: merge::merged(rows), known: turn.known.count };
+        let ((outcome, database), cpu) = metered(measured(Box::pin(state.database.put_keys(upload)))).await;
+        tell(answers, outcome.clone(), (database, cpu));
+        if let Ok(PutOutcome::Stored { keys, added, replaced }) = outcome {
+            state.remember(&user, &turn, keys, added + replaced > 0).await;
+        }
+    }
+}
+
+fn tell(
+    answers: Vec<oneshot::Sender<Answer>>,
+    outcome: Result<PutOutcome, StorageError>,
+    work: (DatabaseUsage, CpuTime),
+) {
+    let others = outcome.clone().map(|outcome| match outcome {
+        PutOutcome::Stored { keys, .. } => PutOutcome::Stored { keys, added: 0, replaced: 0 },
+        other => other,
+    });
+    let mut first = Some(Answer { outcome, work });
+    for answer in answers {
+        let of_other = || Answer { outcome: others.clone(), work: Default::default() };
+        // A client that has left waits no more.
+        let _ = answer.send(first.take().unwrap_or_else(of_other));
+    }
+}
+
+impl AppState {
+    async fn remember(&self, user: &UserId, turn: &Turn<'_>, keys: KeyCount, changed: bool) {
+        let is_right =
+            |known: KeyCount| if changed { keys.etag.follows(known.etag) } else { keys.etag == known.etag };
+        self.counts.note(turn.known.count, is_right);
+        self.counts.set(user, &turn.known, keys, true).await;
+    }
+}

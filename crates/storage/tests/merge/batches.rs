@@ -33,7 +33,7 @@ fn upload(user: u8, round: u8) -> BTreeMap<Place, Key> {
     let key = |session: u8| {
         let place = ("!r".to_owned(), (session * round % 7).to_string());
         let index = i32::from((session ^ round).wrapping_mul(user) % 5);
-        (place, ((user + round + session) % 3 == 0, index, i32::from(session)))
+        (place, ((user + round + session).is_multiple_of(3), index, i32::from(session)))
     };
     (0..(user + round) % 5).map(key).collect()
 }

@@ -9,7 +9,7 @@ use super::{
     load::Client,
     measured::Both,
     tap::Tap,
-    wire::Sent,
+    wire::{Heard, Sent},
     work::Work,
     world::Kind,
 };
@@ -50,18 +50,17 @@ pub(super) async fn overhear(
     let mut overheard = HashMap::new();
     // Eight restores at once are eight times one.
     for work in works.iter().filter(|work| work.restores.is_none() || work.connections == 1) {
-        let count = async {
+        let both = async {
             deployed.before_round(work).await?;
-            let synapse = count(work, targets.synapse.port, &synapse_tap).await?;
+            let (synapse, _) = count(work, targets.synapse.port, &synapse_tap).await?;
             deployed.before_round(work).await?;
-            let worker = count(work, targets.worker.port, &worker_tap).await?;
-            anyhow::Ok(Both { synapse, worker })
+            let (worker, sent) = count(work, targets.worker.port, &worker_tap).await?;
+            let etag_before = etag(deployed).await? - 1;
+            anyhow::Ok(Overheard { round_trips: Both { synapse, worker }, sent, etag_before })
         };
-        match count.await {
-            Ok(round_trips) => {
-                let sent = main_flight(worker_tap.take_sent());
-                let etag_before = etag(deployed).await? - 1;
-                overheard.insert(work.id.clone(), Overheard { round_trips, sent, etag_before });
+        match both.await {
+            Ok(both) => {
+                overheard.insert(work.id.clone(), both);
             }
             Err(error) => failures.push(format!("round trips of {}: {error:#}", work.name)),
         }
@@ -69,33 +68,30 @@ pub(super) async fn overhear(
     Ok(overheard)
 }
 
-/// The median over some requests, so that what the worker does of its own accord meanwhile does not count.
-async fn count(work: &Work, port: u16, tap: &Tap) -> Result<usize> {
+/// The median over some requests, so that what the worker does of its own accord meanwhile does not count; and what was sent for the
+/// last of them.
+async fn count(work: &Work, port: u16, tap: &Tap) -> Result<(usize, Vec<Sent>)> {
     let mut client = Client::connect(port).await?;
-    // A long restore is told apart from what happens beside it without being repeated.
-    let (before, counted) =
-        if work.restores.is_some_and(|keys| keys >= 10_000) { (0, 1) } else { (BEFORE, COUNTED) };
-    let mut counts = Vec::new();
+    let is_long = work.restores.is_some_and(|keys| keys >= 10_000);
+    let (before, counted) = if is_long { (0, 1) } else { (BEFORE, COUNTED) };
+    let (mut counts, mut sent) = (Vec::new(), Vec::new());
     for request in 0..before + counted {
-        tap.take_sent();
-        let start = tap.round_trips();
+        tap.take();
         let bytes = (work.make)(0, request).context("the work has no requests")?;
         client.request(&bytes).await?;
         tokio::time::sleep(AFTERMATH).await;
-        counts.push(tap.round_trips() - start);
+        let mut heard = tap.take();
+        // A long restore is not repeated, and there is time for much beside it: only the connections that it uses count.
+        heard.retain(|heard| !is_long || heard.is_about_keys());
+        counts.push(heard.iter().map(|heard| heard.round_trips).sum());
+        sent = heard.into_iter().find(Heard::is_about_keys).map(|heard| heard.sent).unwrap_or_default();
     }
-    let mut counts = counts.split_off(before);
+    let mut counts: Vec<usize> = counts.split_off(before);
     counts.sort_unstable();
-    Ok(counts[counts.len() / 2])
+    Ok((counts[counts.len() / 2], sent))
 }
 
 async fn etag(deployed: &Deployed) -> Result<i64> {
     let sql = "SELECT etag FROM e2e_room_keys_versions WHERE user_id = $1";
     Ok(deployed.client.query_one(sql, &[&Kind::Uploader.user(0)]).await?.get(0))
-}
-
-/// What went over the connection that the request was served on.
-fn main_flight(connections: Vec<Vec<Sent>>) -> Vec<Sent> {
-    let is_main = |sent: &Vec<Sent>| sent.iter().any(|sent| sent.sql().contains("e2e_room_keys"));
-    connections.into_iter().find(is_main).unwrap_or_default()
 }

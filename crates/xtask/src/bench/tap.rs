@@ -15,7 +15,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::wire::{Sent, Wire};
+use super::wire::{Heard, Wire};
 
 type SharedWire = Arc<Mutex<Wire>>;
 
@@ -36,14 +36,9 @@ impl Tap {
         Ok(Self { port, wires, listening })
     }
 
-    /// Round trips so far, over all connections.
-    pub(super) fn round_trips(&self) -> usize {
-        lock(&self.wires).iter().map(|wire| lock(wire).round_trips).sum()
-    }
-
-    /// What was sent since the last call, connection by connection.
-    pub(super) fn take_sent(&self) -> Vec<Vec<Sent>> {
-        lock(&self.wires).iter().map(|wire| std::mem::take(&mut lock(wire).sent)).collect()
+    /// What has gone over each connection since the last call.
+    pub(super) fn take(&self) -> Vec<Heard> {
+        lock(&self.wires).iter().map(|wire| lock(wire).take()).collect()
     }
 }
 

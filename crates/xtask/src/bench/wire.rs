@@ -27,7 +27,21 @@ impl Sent {
     }
 }
 
-/// What has gone over one connection.
+/// What was heard on one connection in some time.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) round_trips: usize,
+    pub(super) sent: Vec<Sent>,
+}
+
+impl Heard {
+    /// Whether something was sent that concerns keys.
+    pub(super) fn is_about_keys(&self) -> bool {
+        self.sent.iter().any(|sent| sent.sql().contains("e2e_room_keys"))
+    }
+}
+
+/// One connection.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     from_client: Vec<u8>,
@@ -41,13 +55,15 @@ pub(super) struct Wire {
     /// Messages of a pipeline have been sent, its `Sync` has not.
     is_open: bool,
     statements: HashMap<String, String>,
-    /// Round trips so far.
-    pub(super) round_trips: usize,
-    /// Since it was last taken.
-    pub(super) sent: Vec<Sent>,
+    heard: Heard,
 }
 
 impl Wire {
+    /// What was heard since the last call.
+    pub(super) fn take(&mut self) -> Heard {
+        std::mem::take(&mut self.heard)
+    }
+
     /// Hears what the client sends, before the server does.
     pub(super) fn hear_client(&mut self, bytes: &[u8]) -> Result<()> {
         self.from_client.extend_from_slice(bytes);
@@ -94,13 +110,13 @@ impl Wire {
             return Ok(());
         }
         if self.awaited == 0 && !self.is_open {
-            self.round_trips += 1;
+            self.heard.round_trips += 1;
         }
         self.is_open = !ends;
         self.awaited += usize::from(ends);
         let mut fields = Fields(body);
         match kind {
-            b'Q' => self.sent.push(Sent::Simple(fields.text()?)),
+            b'Q' => self.heard.sent.push(Sent::Simple(fields.text()?)),
             b'P' => {
                 let name = fields.text()?;
                 self.statements.insert(name, fields.text()?);
@@ -108,7 +124,7 @@ impl Wire {
             b'B' => {
                 let _portal = fields.text()?;
                 let sql = self.statements.get(&fields.text()?).cloned().unwrap_or_default();
-                self.sent.push(Sent::Prepared { sql, parameters: fields.parameters()? });
+                self.heard.sent.push(Sent::Prepared { sql, parameters: fields.parameters()? });
             }
             _ => {}
         }
@@ -197,15 +213,15 @@ mod tests {
         // The network cuts where it likes, and the first answer comes while the rest is still under way.
         wire.hear_client(&flight[..13]).unwrap();
         wire.hear_server(&message(b'Z', b"T")).unwrap();
-        assert_eq!(wire.round_trips, 1);
+        assert_eq!(wire.heard.round_trips, 1);
         let mut wire = started();
         wire.hear_client(&flight[..20]).unwrap();
         wire.hear_client(&flight[20..]).unwrap();
         wire.hear_server(&message(b'Z', b"T")).unwrap();
         wire.hear_server(&message(b'Z', b"T")).unwrap();
-        assert_eq!(wire.round_trips, 1);
+        assert_eq!(wire.heard.round_trips, 1);
         wire.hear_client(&message(b'Q', b"COMMIT\0")).unwrap();
-        assert_eq!(wire.round_trips, 2);
+        assert_eq!(wire.heard.round_trips, 2);
     }
 
     #[test]
@@ -215,7 +231,7 @@ mod tests {
         wire.hear_client(&message(b'B', b"\0s\0\0\x01\0\x01\0\x02\0\0\0\x02ab\xff\xff\xff\xff\0\0")).unwrap();
         let expected =
             Sent::Prepared { sql: "SELECT $1, $2".to_owned(), parameters: vec![Some(b"ab".to_vec()), None] };
-        assert_eq!(wire.sent, [expected]);
+        assert_eq!(wire.heard.sent, [expected]);
     }
 
     #[test]
@@ -224,6 +240,6 @@ mod tests {
         wire.hear_client(&[0, 0, 0, 8, 4, 210, 22, 47]).unwrap();
         wire.hear_server(b"N").unwrap();
         wire.hear_client(&[0, 0, 0, 8, 0, 3, 0, 0]).unwrap();
-        assert_eq!((wire.round_trips, wire.is_started), (0, true));
+        assert_eq!((wire.heard.round_trips, wire.is_started), (0, true));
     }
 }

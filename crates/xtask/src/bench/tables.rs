@@ -156,10 +156,13 @@ fn seconds(time: Duration) -> f64 {
     time.as_secs_f64()
 }
 
-/// Three digits that count, as people read them.
+/// As many digits as tell something.
 pub(super) fn figure(value: f64) -> String {
-    match value.abs() {
+    match value {
         value if value.is_nan() => "–".to_owned(),
+        0.0 => "0".to_owned(),
+        0.0..0.095 => format!("{value:.3}"),
+        0.0..0.95 => format!("{value:.2}"),
         0.0..9.95 => format!("{value:.1}"),
         _ => format!("{value:.0}"),
     }

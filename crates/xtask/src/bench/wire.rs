@@ -10,6 +10,10 @@ use anyhow::{Context, Result, ensure};
 /// The codes with which a client asks for encryption, in place of the version of the protocol.
 const ENCRYPTION_REQUESTS: [u32; 2] = [80_877_103, 80_877_104];
 
+/// The client's messages that are answered with `ReadyForQuery`, and those that may come before them.
+const ENDS: &[u8] = b"QSF";
+const PARTS: &[u8] = b"PBDECH";
+
 /// Something that the client had PostgreSQL do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Sent {
@@ -80,6 +84,10 @@ impl Wire {
         let mut buffer = std::mem::take(&mut self.from_client);
         let used = each_message(&buffer, |kind, body| self.client_message(kind, body))?;
         buffer.drain(..used);
+        // A long message has begun: what came before may be answered before its end is here.
+        if buffer.first().is_some_and(|kind| ENDS.contains(kind) || PARTS.contains(kind)) {
+            self.begin();
+        }
         self.from_client = buffer;
         Ok(())
     }
@@ -104,14 +112,20 @@ impl Wire {
         Ok(())
     }
 
-    fn client_message(&mut self, kind: u8, body: &[u8]) -> Result<()> {
-        let ends = matches!(kind, b'Q' | b'S' | b'F');
-        if !ends && !matches!(kind, b'P' | b'B' | b'D' | b'E' | b'C' | b'H') {
-            return Ok(());
-        }
+    /// The client sends something.
+    fn begin(&mut self) {
         if self.awaited == 0 && !self.is_open {
             self.heard.round_trips += 1;
         }
+        self.is_open = true;
+    }
+
+    fn client_message(&mut self, kind: u8, body: &[u8]) -> Result<()> {
+        let ends = ENDS.contains(&kind);
+        if !ends && !PARTS.contains(&kind) {
+            return Ok(());
+        }
+        self.begin();
         self.is_open = !ends;
         self.awaited += usize::from(ends);
         let mut fields = Fields(body);
@@ -222,6 +236,18 @@ mod tests {
         assert_eq!(wire.heard.round_trips, 1);
         wire.hear_client(&message(b'Q', b"COMMIT\0")).unwrap();
         assert_eq!(wire.heard.round_trips, 2);
+    }
+
+    #[test]
+    fn a_long_message_belongs_to_the_round_trip_in_which_it_began() {
+        let mut wire = started();
+        let flight =
+            [message(b'Q', b"BEGIN\0"), message(b'P', b"s\0SELECT 'a long text'\0\0\0"), message(b'S', b"")]
+                .concat();
+        wire.hear_client(&flight[..20]).unwrap();
+        wire.hear_server(&message(b'Z', b"T")).unwrap();
+        wire.hear_client(&flight[20..]).unwrap();
+        assert_eq!(wire.heard.round_trips, 1);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub use nginx::{Nginx, Upstreams};
 pub(crate) use port::free_port;
 pub use postgres::{Durability, Postgres, PostgresAddress};
 pub use redis::{Redis, RedisAddress};
-pub use synapse::{Synapse, SynapseVenv};
+pub use synapse::{Synapse, SynapseVenv, SynapseWorker};
 
 /// A variable that `cargo xtask test` sets for the tests.
 fn from_environment(name: &str) -> Result<String> {

@@ -106,6 +106,11 @@ impl Redis {
         Ok(RedisAddress { port })
     }
 
+    /// Its process: the process id and the log.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
     /// Where it listens.
     pub fn address(&self) -> RedisAddress {
         self.address

@@ -12,8 +12,9 @@ use tokio::{
     task::LocalSet,
 };
 
-/// Makes the bytes of one request out of the number of the connection and of the request on it.
-pub(super) type MakeRequest = Rc<dyn Fn(usize, usize) -> Vec<u8>>;
+/// Makes the bytes of one request out of the number of the connection and of the request on it; `None` when there is nothing
+/// left to do.
+pub(super) type MakeRequest = Rc<dyn Fn(usize, usize) -> Option<Vec<u8>>>;
 
 /// What a round of load has measured.
 #[derive(Debug, Default, Clone)]
@@ -74,48 +75,69 @@ pub(super) async fn run(port: u16, connections: usize, time: Duration, make: Mak
 }
 
 async fn connection(port: u16, number: usize, end: Instant, make: MakeRequest) -> Result<Round> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    stream.set_nodelay(true)?;
-    let mut client = Client { stream, buffer: vec![0; 256 * 1024], filled: 0, used: 0 };
+    let mut client = Client::connect(port).await?;
     let mut round = Round::default();
     for request in 0.. {
         if Instant::now() >= end && request > 0 {
             break;
         }
-        let bytes = make(number, request);
-        let started = Instant::now();
-        client.stream.write_all(&bytes).await?;
-        let (first, length) = client.answer(started).await?;
-        round.latencies.push(started.elapsed());
-        round.first_bytes.push(first);
-        round.bytes += length;
+        let Some(bytes) = make(number, request) else { break };
+        let answer = client.request(&bytes).await?;
+        round.latencies.push(answer.time);
+        round.first_bytes.push(answer.first_byte);
+        round.bytes += answer.length;
     }
     Ok(round)
 }
 
-/// Reads answers without keeping them: it must not be what limits the load.
-struct Client {
+/// One connection. Reads answers without keeping them: it must not be what limits the load.
+pub(super) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
     filled: usize,
     used: usize,
 }
 
+/// One answer: when the first and the last byte of its body came, and how long the body was.
+pub(super) struct Answer {
+    first_byte: Duration,
+    time: Duration,
+    length: u64,
+}
+
 impl Client {
-    /// Reads one answer; says when the first byte of its body came, and how long the body was.
-    async fn answer(&mut self, started: Instant) -> Result<(Duration, u64)> {
-        let head = self.line_block().await?;
+    pub(super) async fn connect(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: vec![0; 256 * 1024], filled: 0, used: 0 })
+    }
+
+    /// Sends a request and reads its answer, which has to be a 200.
+    pub(super) async fn request(&mut self, bytes: &[u8]) -> Result<Answer> {
+        let started = Instant::now();
+        self.stream.write_all(bytes).await?;
+        let head = self.head().await?;
         ensure!(head.starts_with("HTTP/1.1 200"), "not a 200: {}", head.lines().next().unwrap_or_default());
         let field = |name: &str| head.lines().find_map(|line| value(line, name));
-        if let Some(length) = field("content-length") {
-            let length: u64 = length.parse()?;
-            self.skip(length).await?;
-            return Ok((started.elapsed(), length));
+        let length = field("content-length").map(str::parse).transpose()?;
+        let (first_byte, length) = if let Some(length) = length {
+            (self.first_byte(started, length).await?, self.skip(length).await?)
+        } else {
+            let is_chunked = field("transfer-encoding").is_some_and(|coding| coding == "chunked");
+            ensure!(is_chunked, "no length and no chunks");
+            self.chunks(started).await?
+        };
+        Ok(Answer { first_byte, time: started.elapsed(), length })
+    }
+
+    async fn first_byte(&mut self, started: Instant, length: u64) -> Result<Duration> {
+        if length > 0 && self.used == self.filled {
+            self.fill().await?;
         }
-        ensure!(
-            field("transfer-encoding").is_some_and(|coding| coding == "chunked"),
-            "no length and no chunks"
-        );
+        Ok(started.elapsed())
+    }
+
+    async fn chunks(&mut self, started: Instant) -> Result<(Duration, u64)> {
         let (mut first, mut sum) = (None, 0);
         loop {
             let size = u64::from_str_radix(self.line().await?.trim(), 16)?;
@@ -128,7 +150,7 @@ impl Client {
         }
     }
 
-    async fn line_block(&mut self) -> Result<String> {
+    async fn head(&mut self) -> Result<String> {
         let mut block = String::new();
         loop {
             let line = self.line().await?;
@@ -153,16 +175,17 @@ impl Client {
         }
     }
 
-    async fn skip(&mut self, mut bytes: u64) -> Result<()> {
-        while bytes > 0 {
+    async fn skip(&mut self, bytes: u64) -> Result<u64> {
+        let mut left = bytes;
+        while left > 0 {
             if self.used == self.filled {
                 self.fill().await?;
             }
-            let here = bytes.min((self.filled - self.used) as u64);
+            let here = left.min((self.filled - self.used) as u64);
             self.used += usize::try_from(here)?;
-            bytes -= here;
+            left -= here;
         }
-        Ok(())
+        Ok(bytes)
     }
 
     async fn fill(&mut self) -> Result<()> {

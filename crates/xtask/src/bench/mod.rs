@@ -1,127 +1,133 @@
 //! `cargo xtask bench`: the same work on a Synapse generic worker and on this one, in turns, on one database.
+//!
+//! `plan` says what is measured and `work` what that is; `round_trips` overhears the workers through a proxy, `rounds` lets them
+//! work in turns, `limit` lets PostgreSQL do the same alone; `report` writes it down.
 
+mod capacity;
+mod charts;
+mod deployed;
+mod limit;
 mod load;
+mod machine;
+mod measured;
+mod page;
+mod plan;
+mod progress;
 mod report;
+mod request;
+mod round_trips;
+mod rounds;
+mod script;
+mod start;
+mod svg;
+mod tables;
+mod tap;
 mod usage;
+mod wire;
 mod work;
 mod world;
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use key_backup_testkit::{http::Address, temporary_folder};
+use anyhow::{Result, ensure};
+use key_backup_testkit::{services::SynapseVenv, temporary_folder};
 
 use self::{
-    report::{HEAD, Measured, Sample},
-    usage::Server,
+    deployed::Deployed,
+    machine::Machine,
+    plan::{FULL, Plan, QUICK},
+    progress::Progress,
+    report::Report,
     work::Work,
 };
 use crate::{
+    cargo::{cargo, workspace},
     demo::deployment::{self, Deployment},
     packages::{self, SERVERS},
     step::step,
     synapse,
 };
 
-/// How long one round of load takes, how many pairs of rounds there are, and the sizes of backups.
-struct Extent {
-    round: Duration,
-    pairs: usize,
-    sizes: &'static [usize],
-}
-
-const FULL: Extent =
-    Extent { round: Duration::from_secs(5), pairs: 5, sizes: &[0, 1000, 10_000, 100_000, 300_000] };
-const QUICK: Extent = Extent { round: Duration::from_secs(2), pairs: 1, sizes: &[0, 1000, 10_000, 100_000] };
-
-/// The two servers under load, and the database that they share.
-struct Servers {
-    synapse: (u16, Server),
-    worker: (u16, Server),
-    database: Server,
-}
-
-/// Measures all kinds of work, or those whose name contains `only`, and prints a table; figures for machines are written to
-/// `target/bench.json`.
+/// Measures all kinds of work, or those whose name contains `only`. A full run writes `docs/performance.md`; another one leaves its
+/// figures in the target folder.
 ///
 /// # Errors
 ///
-/// Something does not start, or an answer is not a 200.
+/// Something does not start, or a work has failed; the others are measured all the same.
 pub(crate) async fn run(quick: bool, only: Option<&str>) -> Result<()> {
-    let extent = if quick { QUICK } else { FULL };
+    if cfg!(debug_assertions) {
+        return optimised(quick, only).await;
+    }
+    let plan = if quick { QUICK } else { FULL };
+    if let Some(left_out) = plan.left_out() {
+        println!("{left_out}");
+    }
     step("system packages", async { packages::ensure_installed(&SERVERS) }).await?;
     let venv = step("Synapse's Python environment", async { synapse::venv() }).await?;
     let binary = step("key-backup worker, release build", deployment::build()).await?;
     let folder = temporary_folder()?;
-    let deployment = Deployment::start(folder.path(), &venv, binary).await?;
-    let database = deployment.synapse.database();
-    step("users and their backups", world::make(deployment.postgres.address(), database, extent.sizes))
-        .await?;
-    let servers = servers(&deployment)?;
-    let mut measured = Vec::new();
-    for work in
-        work::all(extent.sizes).into_iter().filter(|work| only.is_none_or(|only| work.name.contains(only)))
-    {
-        measured.push(step(&work.name, measure(&work, &servers, &extent)).await?);
-        println!("    {}", measured.last().map(Measured::row).unwrap_or_default());
+    let deployment = Deployment::start(folder.path(), &venv, binary.clone()).await?;
+    let (postgres, database) = (deployment.postgres.address(), deployment.synapse.database());
+    step("users and their backups", world::make(postgres, database, plan.sizes)).await?;
+    let deployed = Deployed::new(deployment, venv.clone(), binary, folder.path()).await?;
+    let mut works = plan.works();
+    works.retain(|work| only.is_none_or(|only| work.name.contains(only)));
+    let mut failures = Vec::new();
+    let report = measure(&works, &deployed, &venv, &plan, &mut failures).await?;
+    println!("\n{}", report.text());
+    let is_complete = !quick && only.is_none() && failures.is_empty();
+    let figures = if is_complete {
+        workspace().join("docs/performance")
+    } else {
+        synapse::target_folder()?.join("bench")
+    };
+    report.write_figures(&figures)?;
+    println!("JSON and charts are in {}.", figures.display());
+    if is_complete {
+        report.write_page(&workspace().join("docs/performance.md"))?;
     }
-    println!("\n{HEAD}");
-    for measured in &measured {
-        println!("{}", measured.row());
-    }
-    let json: Vec<_> = measured.iter().map(Measured::json).collect();
-    let file = synapse::target_folder()?.join("bench.json");
-    fs::write(&file, serde_json::to_string_pretty(&json)?)?;
-    println!("\nAll figures are in {}.", file.display());
+    ensure!(failures.is_empty(), "not everything was measured:\n{}", failures.join("\n"));
     Ok(())
 }
 
-fn servers(deployment: &Deployment) -> Result<Servers> {
-    let pid = |pid: i32| Server::process(pid);
-    Ok(Servers {
-        synapse: (
-            port(&deployment.synapse.generic_worker())?,
-            pid(deployment.synapse.generic_worker_process().pid().as_raw()),
-        ),
-        worker: (port(deployment.worker.address())?, pid(deployment.worker.process().pid().as_raw())),
-        database: Server::postgres(deployment.postgres.process().pid().as_raw()),
-    })
+/// The load must not be what limits: without optimisation it would be.
+async fn optimised(quick: bool, only: Option<&str>) -> Result<()> {
+    let mut arguments = vec!["run", "--release", "--package", "xtask", "--", "bench"];
+    if quick {
+        arguments.push("--quick");
+    }
+    if let Some(only) = only {
+        arguments.extend(["--only", only]);
+    }
+    cargo(&arguments, &[]).await
 }
 
-fn port(address: &Address) -> Result<u16> {
-    match address {
-        Address::Tcp(address) => Ok(address.port()),
-        Address::Unix(_) => None.context("the benchmark needs TCP"),
+/// All measurements; those that fail have a line in `failures`.
+async fn measure(
+    works: &[Work],
+    deployed: &Deployed,
+    venv: &SynapseVenv,
+    plan: &Plan,
+    failures: &mut Vec<String>,
+) -> Result<Report> {
+    let starts = step("starts", start::measure(deployed, plan.starts)).await;
+    let starts = starts.map_err(|error| failures.push(format!("{error:#}"))).ok();
+    let overheard = step("round trips", round_trips::overhear(works, deployed, failures)).await;
+    let overheard = overheard.map_err(|error| failures.push(format!("{error:#}"))).unwrap_or_default();
+    let estimates: Vec<Duration> = works.iter().map(|work| plan.estimate(work)).collect();
+    let mut progress = Progress::new(estimates);
+    let mut measured = Vec::new();
+    for work in works {
+        match rounds::measure(work, overheard.get(&work.id), deployed, plan, &mut progress).await {
+            Ok(figures) => {
+                progress.done(&tables::ratio_row(&figures));
+                measured.push(figures);
+            }
+            Err(error) => {
+                progress.done(&format!("{} FAILED: {error:#}", work.name));
+                failures.push(format!("{}: {error:#}", work.name));
+            }
+        }
     }
-}
-
-/// One round to warm up, then pairs of rounds in turns.
-async fn measure(work: &Work, servers: &Servers, extent: &Extent) -> Result<Measured> {
-    let (mut synapse, mut worker) = (Vec::new(), Vec::new());
-    for server in [servers.synapse, servers.worker] {
-        let make = std::rc::Rc::clone(&work.make);
-        load::run(server.0, work.connections, extent.round / 4, make).await?;
-    }
-    for _ in 0..extent.pairs {
-        synapse.push(sample(work, servers.synapse, servers.database, extent).await?);
-        worker.push(sample(work, servers.worker, servers.database, extent).await?);
-    }
-    Ok(Measured { name: work.name.clone(), is_restore: work.is_restore, synapse, worker })
-}
-
-async fn sample(
-    work: &Work,
-    (port, server): (u16, Server),
-    database: Server,
-    extent: &Extent,
-) -> Result<Sample> {
-    server.forget_peak()?;
-    let (memory, server_cpu, database_cpu) = (server.memory()?, server.cpu()?, database.cpu()?);
-    let load = load::run(port, work.connections, extent.round, std::rc::Rc::clone(&work.make)).await?;
-    Ok(Sample {
-        load,
-        server_cpu: server.cpu()?.saturating_sub(server_cpu),
-        database_cpu: database.cpu()?.saturating_sub(database_cpu),
-        memory_growth: server.peak()?.saturating_sub(memory),
-    })
+    Ok(Report { machine: Machine::look(venv), starts, measured })
 }

@@ -1,112 +1,104 @@
-//! What was measured, as a table and as JSON.
+//! Where the figures go: the terminal, JSON, and for a full run the documentation.
 
-use std::{fmt::Write, time::Duration};
+use std::{fs, path::Path};
 
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::load::{Round, percentile};
+use super::{
+    capacity, charts,
+    machine::Machine,
+    measured::{Both, Measured},
+    page::replaced,
+    start::Starts,
+    tables,
+};
 
-/// One round of one server.
-#[derive(Debug, Clone)]
-pub(super) struct Sample {
-    pub(super) load: Round,
-    pub(super) server_cpu: Duration,
-    pub(super) database_cpu: Duration,
-    pub(super) memory_growth: u64,
+/// Everything that a run has found out.
+pub(super) struct Report {
+    pub(super) machine: Machine,
+    pub(super) starts: Option<Both<Starts>>,
+    pub(super) measured: Vec<Measured>,
 }
 
-/// A kind of work, with the rounds of both servers, made in turns.
-pub(super) struct Measured {
-    pub(super) name: String,
-    pub(super) is_restore: bool,
-    pub(super) synapse: Vec<Sample>,
-    pub(super) worker: Vec<Sample>,
-}
-
-impl Measured {
-    /// The median over the pairs of rounds of what the worker has for what Synapse has, with the least and the most.
-    fn ratio(&self, of: impl Fn(&Sample) -> f64) -> (f64, f64, f64) {
-        let pairs = self.worker.iter().zip(&self.synapse);
-        let mut ratios: Vec<f64> = pairs.map(|(worker, synapse)| of(worker) / of(synapse)).collect();
-        ratios.sort_by(f64::total_cmp);
-        let at = |index: usize| ratios.get(index).copied().unwrap_or(f64::NAN);
-        (at(ratios.len() / 2), at(0), at(ratios.len().saturating_sub(1)))
+impl Report {
+    /// For the terminal.
+    pub(super) fn text(&self) -> String {
+        let machine = self.machine.table();
+        let ratios = tables::ratios(&self.measured, self.starts.as_ref());
+        format!("{machine}\n{ratios}\n{}", tables::absolute(&self.measured))
     }
 
-    /// A line of the table.
-    pub(super) fn row(&self) -> String {
-        let (faster, least, most) = self.ratio(|sample| sample.load.throughput());
-        let (cpu, ..) = self.ratio(|sample| per_request(sample, sample.server_cpu));
-        let (database, ..) = self.ratio(|sample| per_request(sample, sample.database_cpu));
-        let (synapse, worker) = (middle(&self.synapse), middle(&self.worker));
-        let mut row = format!(
-            "| {} | {:.1} | {:.1} | **{faster:.1} ×** ({least:.1}–{most:.1}) ",
-            self.name,
-            synapse.load.throughput(),
-            worker.load.throughput()
-        );
-        for sample in [synapse, worker] {
-            let (half, most) =
-                (percentile(&sample.load.latencies, 50), percentile(&sample.load.latencies, 99));
-            let _ = write!(row, "| {} / {} ", milliseconds(half), milliseconds(most));
+    /// Writes the JSON and the charts into a folder.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be written to.
+    pub(super) fn write_figures(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder)?;
+        fs::write(folder.join("bench.json"), serde_json::to_string_pretty(&self.json())? + "\n")?;
+        for (name, chart) in charts::all(&self.measured) {
+            fs::write(folder.join(name), chart)?;
         }
-        let _ = write!(row, "| 1/{:.1} | 1/{:.1} ", 1.0 / cpu, 1.0 / database);
-        if self.is_restore {
-            let first = |sample: &Sample| milliseconds(percentile(&sample.load.first_bytes, 50));
-            let _ = write!(
-                row,
-                "| {} → {} | {} → {} |",
-                megabytes(synapse.memory_growth),
-                megabytes(worker.memory_growth),
-                first(synapse),
-                first(worker)
-            );
-        } else {
-            row.push_str("| | |");
+        Ok(())
+    }
+
+    /// Replaces the figures in the page.
+    ///
+    /// # Errors
+    ///
+    /// The page cannot be written, or has lost a mark; or a work is missing that its tables need.
+    pub(super) fn write_page(&self, page: &Path) -> Result<()> {
+        let text = fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))?;
+        Ok(fs::write(page, self.in_page(text)?)?)
+    }
+
+    fn in_page(&self, mut page: String) -> Result<String> {
+        let sizing = capacity::sizing(&self.measured).context("a work is missing for the sizes")?;
+        for (section, content) in [
+            ("machine", self.machine.table()),
+            ("ratios", tables::ratios(&self.measured, self.starts.as_ref())),
+            ("absolute", tables::absolute(&self.measured)),
+            ("capacity", capacity::per_core(&self.measured)),
+            ("sizing", sizing),
+        ] {
+            page = replaced(&page, section, &content)?;
         }
-        row
+        Ok(page)
     }
 
-    /// Everything, for machines.
-    pub(super) fn json(&self) -> Value {
-        let samples = |samples: &[Sample]| samples.iter().map(sample_json).collect::<Vec<_>>();
-        json!({ "work": self.name, "synapse": samples(&self.synapse), "worker": samples(&self.worker) })
+    fn json(&self) -> Value {
+        let starts = self
+            .starts
+            .as_ref()
+            .map(|starts| json!({ "synapse": starts.synapse.json(), "worker": starts.worker.json() }));
+        let works: Vec<Value> = self.measured.iter().map(Measured::json).collect();
+        json!({ "machine": self.machine.json(), "starts": starts, "works": works })
     }
 }
 
-/// The head of the table.
-pub(super) const HEAD: &str = "\
-| work | Synapse, requests/s | worker, requests/s | throughput | Synapse p50 / p99 ms | worker p50 / p99 ms | server CPU a request | database CPU a request | memory growth, MB | first byte, ms |
-|---|---|---|---|---|---|---|---|---|---|";
+#[cfg(test)]
+mod tests {
+    use super::{super::measured::tests::measured, *};
+    use crate::cargo::workspace;
 
-fn middle(samples: &[Sample]) -> &Sample {
-    let mut sorted: Vec<&Sample> = samples.iter().collect();
-    sorted.sort_by(|left, right| left.load.throughput().total_cmp(&right.load.throughput()));
-    sorted[sorted.len() / 2]
-}
+    #[test]
+    fn the_page_has_a_place_for_everything_that_a_full_run_measures() {
+        let works = super::super::plan::FULL.works();
+        let measured = works.iter().map(|work| measured(&work.id, &[40], &[10])).collect();
+        let report = Report { machine: Machine::unknown(), starts: None, measured };
+        let page = fs::read_to_string(workspace().join("docs/performance.md")).unwrap();
+        let page = report.in_page(page).unwrap();
+        for work in works {
+            assert!(page.contains(&format!("| {} | **", work.id)), "{}", work.id);
+        }
+    }
 
-fn per_request(sample: &Sample, time: Duration) -> f64 {
-    time.as_secs_f64() / sample.load.requests()
-}
-
-fn milliseconds(time: Duration) -> String {
-    format!("{:.1}", time.as_secs_f64() * 1000.0)
-}
-
-fn megabytes(bytes: u64) -> u64 {
-    bytes / (1 << 20)
-}
-
-fn sample_json(sample: &Sample) -> Value {
-    json!({
-        "requests": sample.load.latencies.len(),
-        "seconds": sample.load.time.as_secs_f64(),
-        "bytes": sample.load.bytes,
-        "p50_ms": percentile(&sample.load.latencies, 50).as_secs_f64() * 1000.0,
-        "p99_ms": percentile(&sample.load.latencies, 99).as_secs_f64() * 1000.0,
-        "first_byte_p50_ms": percentile(&sample.load.first_bytes, 50).as_secs_f64() * 1000.0,
-        "server_cpu_seconds": sample.server_cpu.as_secs_f64(),
-        "database_cpu_seconds": sample.database_cpu.as_secs_f64(),
-        "memory_growth_bytes": sample.memory_growth,
-    })
+    #[test]
+    fn the_page_shows_every_chart() {
+        let page = fs::read_to_string(workspace().join("docs/performance.md")).unwrap();
+        for (name, _) in charts::all(&[]) {
+            assert!(page.contains(&format!("(performance/{name})")), "{name}");
+        }
+    }
 }

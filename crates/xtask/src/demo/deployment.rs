@@ -17,7 +17,7 @@ pub(crate) struct Deployment {
     pub(crate) nginx: Nginx,
     pub(crate) worker: Worker,
     pub(crate) synapse: Synapse,
-    _redis: Redis,
+    pub(crate) redis: Redis,
     pub(crate) postgres: Postgres,
 }
 
@@ -45,7 +45,7 @@ impl Deployment {
             Nginx::start(&folder.join("nginx"), &upstreams),
         )
         .await?;
-        Ok(Self { nginx, worker, synapse, _redis: redis, postgres })
+        Ok(Self { nginx, worker, synapse, redis, postgres })
     }
 }
 

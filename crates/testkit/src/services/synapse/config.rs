@@ -50,12 +50,11 @@ rc_login: {{address: {unlimited}, account: {unlimited}, failed_attempts: {unlimi
     )
 }
 
-/// The generic worker's own file.
-pub(super) fn generic_worker(ports: &Ports) -> String {
-    let port = ports.worker;
+/// A generic worker's own file.
+pub(super) fn generic_worker(name: &str, port: u16) -> String {
     format!(
         "worker_app: synapse.app.generic_worker
-worker_name: generic_worker1
+worker_name: {name}
 worker_listeners:
   - {{type: http, port: {port}, bind_addresses: [127.0.0.1], x_forwarded: true, resources: [{{names: [client]}}]}}
 "

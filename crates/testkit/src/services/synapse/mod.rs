@@ -36,9 +36,29 @@ pub struct Synapse {
     ports: Ports,
     config: PathBuf,
     database: String,
+    folder: PathBuf,
     // Fields are dropped in this order.
     generic_worker: Process,
     main: Process,
+}
+
+/// One more generic worker of a homeserver; see [`Synapse::start_worker`].
+#[derive(Debug)]
+pub struct SynapseWorker {
+    address: Address,
+    process: Process,
+}
+
+impl SynapseWorker {
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Its process: the process id and the log.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
 }
 
 impl SynapseVenv {
@@ -110,12 +130,27 @@ impl Synapse {
         let homeserver = config::homeserver(folder, &ports, &postgres.database_yaml(&database), redis);
         fs::write(&config, homeserver + "\n" + yaml)?;
         let worker_config = folder.join("generic_worker1.yaml");
-        fs::write(&worker_config, config::generic_worker(&ports))?;
+        fs::write(&worker_config, config::generic_worker("generic_worker1", ports.worker))?;
         // The main process makes the tables that a worker refuses to start without.
         let main = launch(venv, folder, "homeserver", &[&config], ports.main).await?;
         let generic_worker =
             launch(venv, folder, "generic_worker", &[&config, &worker_config], ports.worker).await?;
-        Ok(Self { ports, config, database, generic_worker, main })
+        Ok(Self { ports, config, database, folder: folder.to_owned(), generic_worker, main })
+    }
+
+    /// Starts one more generic worker, with a name of its own and with further keys in its config, which replace those of
+    /// `homeserver.yaml`.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start; the message holds the end of its log.
+    pub async fn start_worker(&self, venv: &SynapseVenv, name: &str, yaml: &str) -> Result<SynapseWorker> {
+        let folder = self.folder.join(name);
+        fs::create_dir_all(&folder)?;
+        let (port, config) = (super::free_port()?, folder.join("worker.yaml"));
+        fs::write(&config, config::generic_worker(name, port) + yaml)?;
+        let process = launch(venv, &folder, "generic_worker", &[&self.config, &config], port).await?;
+        Ok(SynapseWorker { address: Address::loopback(port), process })
     }
 
     /// The listener of the main process.

@@ -88,6 +88,12 @@ async fn what_many_ask_for_at_the_same_moment_is_counted_once() -> Result<()> {
     Ok(())
 }
 
+/// Whether no fewer keys were seen than there must have been: the first of these uploads found `first`, its own included.
+fn at_least_its_place(mut counts: Vec<i64>, first: i64) -> bool {
+    counts.sort_unstable();
+    counts.into_iter().zip(first..).all(|(count, place)| count >= place)
+}
+
 #[tokio::test]
 async fn uploads_of_one_user_at_the_same_moment_count_once() -> Result<()> {
     let setup = Setup::start().await?;
@@ -103,9 +109,12 @@ async fn uploads_of_one_user_at_the_same_moment_count_once() -> Result<()> {
     for upload in uploads.join_all().await {
         counts.push(upload?.count);
     }
-    counts.sort_unstable();
-    assert_eq!(counts, (2..=13).collect::<Vec<_>>());
-    assert_eq!(setup.look_ups().await?, [11, 1, 0]);
+    // Those that were merged have the count after all of them.
+    assert_eq!(counts.iter().max(), Some(&13));
+    assert!(at_least_its_place(counts, 2));
+    let [hits, misses, stale] = setup.look_ups().await?;
+    assert!(hits <= 11);
+    assert_eq!([misses, stale], [1, 0]);
     Ok(())
 }
 
@@ -140,9 +149,8 @@ async fn two_workers_that_race_answer_with_a_count_that_was_right_meanwhile() ->
     };
     let (watched, uploads) = tokio::join!(watch, upload);
     watched?;
-    let mut counts = uploads.into_iter().map(|shown| Ok(shown?.count)).collect::<Result<Vec<_>>>()?;
-    counts.sort_unstable();
-    assert_eq!(counts, (1..=60).collect::<Vec<_>>(), "each upload has seen another state");
+    let counts = uploads.into_iter().map(|shown| Ok(shown?.count)).collect::<Result<Vec<_>>>()?;
+    assert!(at_least_its_place(counts, 1), "an upload has not seen its own key");
     for worker in [&setup.worker, &other] {
         assert_eq!(setup.backup_at(worker).poll().await?.count, 60);
     }

@@ -45,7 +45,7 @@ async fn keys_of_a_deleted_room_do_not_count_once_synapse_has_written_it_down() 
 
 #[tokio::test]
 async fn a_room_deleted_while_redis_hung_does_not_count_afterwards() -> Result<()> {
-    let (setup, _) = counted().await?;
+    let (setup, version) = counted().await?;
     setup.redis.pause()?;
     // From now on Redis is left alone, so that nobody even tries to tell it.
     assert_eq!(setup.backup().poll().await?.count, 2);
@@ -60,6 +60,7 @@ async fn a_room_deleted_while_redis_hung_does_not_count_afterwards() -> Result<(
         sleep(Duration::from_millis(50)).await;
     }
     until("Redis is used again", async || {
+        assert_eq!(setup.backup().put(&version, "!b", "s").await?.count, 1);
         Ok(setup.worker.metric("key_backup_redis_breaker_open", &[]).await? == 0 && setup.in_redis()?)
     })
     .await?;

@@ -1,0 +1,3 @@
+//! Workers under faults: no key is lost, and nobody is told what was not so.
+
+mod history;

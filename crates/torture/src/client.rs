@@ -16,7 +16,9 @@ use crate::{
 };
 
 /// After that a client hangs up. Longer than any fault lasts.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(3);
+/// As long, while it only wants to see whether it is answered again.
+const GLANCE: Duration = Duration::from_millis(300);
 /// Between attempts while a worker is down.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often in a round a client hangs up after some milliseconds. More would leave too much unknown.
@@ -69,8 +71,7 @@ impl Client {
 
     /// Looks on until it is answered again: a client that goes on changing things while nothing is answered would leave too much unknown.
     async fn wait_for_an_answer(&mut self, stop: &watch::Receiver<bool>) -> Result<()> {
-        while !*stop.borrow()
-            && self.call(Operation::ReadVersion { version: None }, PATIENCE).await?.is_none()
+        while !*stop.borrow() && self.call(Operation::ReadVersion { version: None }, GLANCE).await?.is_none()
         {
             sleep(PAUSE).await;
         }

@@ -15,7 +15,7 @@ use key_backup_testkit::{
 use tokio::{sync::watch, time::sleep};
 
 /// How long anything may take that has to happen by itself.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
 /// Fields are dropped in their order.

@@ -9,6 +9,7 @@ mod services;
 mod step;
 mod synapse;
 mod test;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,15 @@ enum Command {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Break workers, networks and servers under load, and check that every user has had one history
+    Torture {
+        /// How long
+        #[arg(long, default_value_t = 5)]
+        minutes: u64,
+        /// The same faults and wishes of clients as another run with this seed
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Start the servers that tests need for `cargo test -p ...`, and stay until Ctrl-C
     Services,
 }
@@ -67,6 +77,7 @@ fn run(command: Command) -> Result<()> {
             Command::Test { arguments } => test::run(&arguments).await,
             Command::Demo { check } => demo::run(check).await,
             Command::Bench { quick, only } => bench::run(quick, only.as_deref()).await,
+            Command::Torture { minutes, seed } => torture::run(minutes, seed).await,
             Command::Services => services::run().await,
         }
     };

@@ -1,0 +1,7 @@
+//! The checker of histories, on histories made by hand and by chance.
+
+mod batches;
+mod by_chance;
+mod by_hand;
+mod history;
+mod unanswered;

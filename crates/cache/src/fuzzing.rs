@@ -5,6 +5,10 @@ use serde_json::Value;
 use crate::{CACHE_FUNCTIONS, Line};
 
 /// Reads a line, and looks for what it means in another way.
+///
+/// # Panics
+///
+/// When something is not as it has to be.
 pub fn replication_line(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let line = Line::parse(&text);

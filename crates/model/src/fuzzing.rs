@@ -14,6 +14,10 @@ use crate::{
 type Rows = BTreeMap<(String, String), (i64, i64, bool, Value)>;
 
 /// Reads the body as each of the shapes in which one may come.
+///
+/// # Panics
+///
+/// When something is not as it has to be.
 pub fn body(data: &[u8]) {
     let (room, session) = (RoomId::from_column("!r"), SessionId::from_column("s"));
     upload(data, &Place::Backup);
@@ -148,7 +152,7 @@ fn integer(value: &Value) -> Option<i64> {
     value.as_i64().filter(|integer| i32::try_from(*integer).is_ok())
 }
 
-/// serde_json makes a float of `-0`, which is an integer, and of `-0.0`, which is none.
+/// `serde_json` makes a float of `-0`, which is an integer, and of `-0.0`, which is none.
 fn has_float_zero(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.is_f64() && number.as_f64() == Some(0.0),

@@ -59,7 +59,9 @@ fn sort_out(tree: &Tree, key: &str, secrets: &mut Vec<String>, others: &mut Vec<
         Value::List(items) => items.iter().for_each(|item| sort_out(item, "", secrets, others)),
         Value::Map(entries) => {
             others.extend(entries.keys().cloned());
-            entries.iter().for_each(|(key, entry)| sort_out(entry, key, secrets, others));
+            for (key, entry) in entries {
+                sort_out(entry, key, secrets, others);
+            }
         }
         Value::Null | Value::Bool(_) | Value::Int(_) => {}
     }

@@ -14,8 +14,7 @@ async fn a_flood_of_headers_is_431_and_the_end() {
     let fixture = Fixture::start().await;
     let line = format!("GET {ROOM_KEYS}/version");
     for count in [97, 10_000] {
-        let headers: String =
-            (0..count).map(|number| format!("X-{number}: {}\r\n", "x".repeat(100))).collect();
+        let headers: String = "X-Flood: 0123456789\r\n".repeat(count);
         let answers = fixture.answers(fixture.head(&line, &headers).as_bytes()).await;
         assert_eq!((&answers.statuses[..], answers.closed), (&[431][..], true), "{count}");
     }
@@ -32,8 +31,7 @@ async fn an_endless_header_or_target_is_431_before_much_of_it_is_kept() {
     let line = format!("GET{}", " ".repeat(1_000_000));
     for bytes in [header, target, line, endless] {
         let answers = fixture.answers(bytes.as_bytes()).await;
-        let refused = answers.statuses.is_empty() || [[431], [400]].contains(&[answers.statuses[0]]);
-        assert!(refused && answers.statuses.len() <= 1 && answers.closed, "{answers:?}");
+        assert!(matches!(answers.statuses[..], [] | [400 | 431]) && answers.closed, "{answers:?}");
     }
     let grown = fixture.peak_memory() - before;
     assert!(grown < 10, "{grown} MiB");
@@ -88,8 +86,9 @@ async fn bytes_that_are_no_http_are_400_and_the_end() {
 #[tokio::test]
 async fn odd_values_of_headers_that_are_read_are_never_a_server_error() {
     let fixture = Fixture::start().await;
+    let long = "x".repeat(60_000);
     let odd: [&[u8]; 7] =
-        [b"", b"\xff\xfe", b"\t", b"a\tb", &[b'x'; 60_000], b"\"'\\{}%s%n", "é😀".as_bytes()];
+        [b"", b"\xff\xfe", b"\t", b"a\tb", long.as_bytes(), b"\"'\\{}%s%n", "é😀".as_bytes()];
     for name in ["X-Forwarded-For", "User-Agent", "X-Request-Id", "Host", "Content-Type", "Range", "Expect"] {
         for value in odd {
             let mut bytes = format!("GET {ROOM_KEYS}/version HTTP/1.1\r\n").into_bytes();

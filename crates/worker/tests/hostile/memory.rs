@@ -1,7 +1,5 @@
 //! Large bodies: they are refused beyond Synapse's limit, and up to it they cost a bounded amount of memory.
 
-use std::fmt::Write;
-
 use key_backup_testkit::http::{Connection, Request};
 use serde_json::json;
 
@@ -9,13 +7,10 @@ use crate::support::{Fixture, ROOM_KEYS, assert_refused, key};
 
 /// A body of about that many bytes, with as many keys as fit.
 fn of_many_keys(bytes: usize) -> (String, usize) {
-    let (mut body, key, mut count) = (r#"{"rooms":{"!r":{"sessions":{"#.to_owned(), key("0"), 0);
-    while body.len() < bytes - 200 {
-        write!(body, r#""{count}":{key},"#).unwrap();
-        count += 1;
-    }
-    body.pop();
-    (body + "}}}}", count)
+    let key = key("0");
+    let count = bytes / (key.len() + "1234567:,".len());
+    let sessions: Vec<String> = (0..count).map(|number| format!(r#""{number}":{key}"#)).collect();
+    (format!(r#"{{"rooms":{{"!r":{{"sessions":{{{}}}}}}}}}"#, sessions.join(",")), count)
 }
 
 #[tokio::test]
@@ -26,8 +21,9 @@ async fn a_body_of_13_mb_is_taken_whatever_is_in_it() {
     assert_eq!(stored.json().unwrap(), json!({ "etag": "1", "count": count }), "{}", stored.text());
     let again = fixture.upload(body).await;
     assert_eq!(again.json().unwrap(), json!({ "etag": "1", "count": count }));
-    let rooms: String = (0..400_000).map(|number| format!(r#""!{number}":{{"sessions":{{}}}},"#)).collect();
-    let empty = format!(r#"{{"rooms":{{{rooms}"!r":{{"sessions":{{}}}}}}}}"#);
+    let rooms: Vec<String> =
+        (0..400_000).map(|number| format!(r#""!{number}":{{"sessions":{{}}}}"#)).collect();
+    let empty = format!(r#"{{"rooms":{{{}}}}}"#, rooms.join(","));
     assert_eq!(fixture.upload(empty).await.status, 200);
     fixture.is_well().await;
     let peak = fixture.peak_memory();

@@ -3,7 +3,7 @@
 use key_backup_testkit::http::{Connection, Request};
 use serde_json::json;
 
-use crate::support::{Fixture, ROOM_KEYS, assert_refused, key};
+use crate::support::{Fixture, ROOM_KEYS, assert_refused, backup, key};
 
 /// A body of about that many bytes, with as many keys as fit.
 fn of_many_keys(bytes: usize) -> (String, usize) {
@@ -29,6 +29,19 @@ async fn a_body_of_13_mb_is_taken_whatever_is_in_it() {
     let peak = fixture.peak_memory();
     println!("13 MB of keys: {peak} MiB");
     assert!(peak < 300, "{peak} MiB");
+}
+
+#[tokio::test]
+async fn a_body_of_52_mb_is_taken_too_and_costs_a_few_copies_of_it() {
+    let fixture = Fixture::start().await;
+    let around = backup(&key("\"\""));
+    let data = "x".repeat(52_428_800 - around.len());
+    let stored = fixture.upload(backup(&key(&format!("\"{data}\"")))).await;
+    assert_eq!(stored.json().unwrap(), json!({ "etag": "1", "count": 1 }), "{}", stored.text());
+    fixture.is_well().await;
+    let peak = fixture.peak_memory();
+    println!("52 MB of one key: {peak} MiB");
+    assert!(peak < 400, "{peak} MiB");
 }
 
 #[tokio::test]

@@ -20,9 +20,9 @@ pub enum ApiError {
     /// No such path.
     #[error("unknown path")]
     Unrecognized,
-    /// The path exists, but not with this method.
+    /// The path exists, but not with this method: with these only, as `Allow` lists them.
     #[error("unknown method")]
-    MethodNotAllowed,
+    MethodNotAllowed(&'static str),
     /// The request names no token, or not in the way it has to.
     #[error("{0}")]
     MissingToken(&'static str),
@@ -99,7 +99,7 @@ impl ApiError {
     pub(crate) fn parts(&self) -> (StatusCode, &'static str, Cow<'_, str>) {
         let (status, errcode, error): (u16, _, Cow<'_, str>) = match self {
             Self::Unrecognized => (404, "M_UNRECOGNIZED", "Unrecognized request".into()),
-            Self::MethodNotAllowed => (405, "M_UNRECOGNIZED", "Unrecognized request".into()),
+            Self::MethodNotAllowed(_) => (405, "M_UNRECOGNIZED", "Unrecognized request".into()),
             Self::MissingToken(text) => (401, "M_MISSING_TOKEN", (*text).into()),
             Self::UnknownToken => (401, "M_UNKNOWN_TOKEN", "Invalid access token passed.".into()),
             Self::InvalidToken(text) => (401, "M_UNKNOWN_TOKEN", text.into()),

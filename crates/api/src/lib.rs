@@ -11,6 +11,8 @@ mod counted;
 mod cpu;
 mod error;
 mod extract;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod handlers;
 mod json;
 mod record;

@@ -7,8 +7,8 @@ use actix_web::{
         ConnectionType, StatusCode, Version,
         header::{
             ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-            ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
-            HeaderValue, SERVER,
+            ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE,
+            HeaderName, HeaderValue, SERVER,
         },
     },
 };
@@ -42,7 +42,11 @@ pub(crate) fn json_stream(body: impl MessageBody + 'static, version: Version) ->
 
 /// A Matrix error.
 pub(crate) fn error(error: &ApiError) -> HttpResponse {
-    with_status(error.parts().0, error.to_json().to_string())
+    let mut response = with_status(error.parts().0, error.to_json().to_string());
+    if let ApiError::MethodNotAllowed(methods) = error {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    }
+    response
 }
 
 fn with_status(status: StatusCode, body: impl MessageBody + 'static) -> HttpResponse {

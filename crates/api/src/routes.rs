@@ -45,15 +45,19 @@ impl Route {
         }
     }
 
-    /// Whether the resource has this method. `HEAD` is `GET` everywhere, `OPTIONS` is answered before it comes to this.
+    /// The methods of the resource, as the header `Allow` lists them. `HEAD` is `GET` everywhere, `OPTIONS` is answered for every path.
+    pub(crate) fn methods(&self) -> &'static str {
+        match self {
+            Self::Keys { .. } | Self::Version(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
+            Self::LatestVersion => "GET, HEAD, POST, OPTIONS",
+            Self::Health | Self::Metrics => "GET, HEAD, OPTIONS",
+            Self::Unknown => "OPTIONS",
+        }
+    }
+
+    /// Whether the resource has this method.
     pub(crate) fn allows(&self, method: &Method) -> bool {
-        let methods: &[Method] = match self {
-            Self::Keys { .. } | Self::Version(_) => &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE],
-            Self::LatestVersion => &[Method::GET, Method::HEAD, Method::POST],
-            Self::Health | Self::Metrics => &[Method::GET, Method::HEAD],
-            Self::Unknown => &[],
-        };
-        methods.contains(method)
+        self.methods().split(", ").any(|name| name == method.as_str())
     }
 
     /// Synapse's name for the group of endpoints, as it stands in metrics.
@@ -186,3 +190,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod described;

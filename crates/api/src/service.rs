@@ -79,7 +79,7 @@ async fn answer(call: Call, route: Route) -> Result<HttpResponse, ApiError> {
         return Err(ApiError::Unrecognized);
     }
     if !route.allows(&method) {
-        return Err(ApiError::MethodNotAllowed);
+        return Err(ApiError::MethodNotAllowed(route.methods()));
     }
     match (route, method) {
         (Route::Health, _) => Ok(reply::healthy()),

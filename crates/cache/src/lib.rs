@@ -6,6 +6,8 @@
 
 mod counts;
 mod diagnose;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod invalidation;
 mod redis;
 mod replication;

@@ -3,6 +3,8 @@
 //! [`upload`] turns the body of an upload into sorted rows, [`merge`] says which of two keys a backup
 //! keeps, the rest are the values that travel between HTTP, PostgreSQL and Redis.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod ids;
 mod json;
 mod key;

@@ -3,8 +3,10 @@
 mod bench;
 mod cargo;
 mod demo;
+mod fuzz;
 mod interrupt;
 mod packages;
+mod schemathesis;
 mod services;
 mod step;
 mod synapse;
@@ -55,6 +57,21 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Fuzz everything that reads what others write
+    Fuzz {
+        /// How long, for each target
+        #[arg(long, default_value_t = 5)]
+        minutes: u32,
+        /// Only the targets whose name contains this
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Hold docs/openapi.yaml against the worker
+    Schemathesis {
+        /// How many requests of each operation in each phase
+        #[arg(long, default_value_t = 100)]
+        examples: u32,
+    },
     /// Start the servers that tests need for `cargo test -p ...`, and stay until Ctrl-C
     Services,
 }
@@ -78,6 +95,8 @@ fn run(command: Command) -> Result<()> {
             Command::Demo { check } => demo::run(check).await,
             Command::Bench { quick, only } => bench::run(quick, only.as_deref()).await,
             Command::Torture { minutes, seed } => torture::run(minutes, seed).await,
+            Command::Fuzz { minutes, only } => fuzz::run(minutes, only.as_deref()).await,
+            Command::Schemathesis { examples } => schemathesis::run(examples).await,
             Command::Services => services::run().await,
         }
     };

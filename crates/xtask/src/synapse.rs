@@ -58,11 +58,17 @@ fn has_synapse(venv: &SynapseVenv) -> bool {
     succeeds(Command::new(venv.python()).args(["-c", check]).current_dir(Path::new("/")))
 }
 
-fn succeeds(command: &mut Command) -> bool {
+/// Whether a program runs and ends well; its output is dropped.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-fn run(command: &mut Command) -> Result<()> {
+/// Runs a program with its output on our terminal.
+///
+/// # Errors
+///
+/// When it cannot be run, or fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot run {command:?}"))?;
     ensure!(status.success(), "{command:?} failed");
     Ok(())

@@ -8,6 +8,7 @@ use key_backup_testkit::temporary_folder;
 use crate::{
     cargo::cargo,
     packages::{self, SERVERS, in_path},
+    schemathesis,
     services::TestServices,
     step::step,
     synapse,
@@ -32,10 +33,11 @@ pub(crate) async fn run(arguments: &[String]) -> Result<()> {
     let doc = ["doc", "--workspace", "--no-deps", "--document-private-items"];
     step("documentation", cargo(&doc, &[("RUSTDOCFLAGS", "-D warnings".to_owned())])).await?;
     let venv = step("Synapse", async { synapse::venv() }).await?;
+    let schemathesis = step("Schemathesis", async { schemathesis::environment() }).await?;
     let folder = temporary_folder()?;
     let services = step("PostgreSQL and Redis", TestServices::start(folder.path())).await?;
     let mut environment = services.environment().to_vec();
-    environment.push(venv.environment());
+    environment.extend([venv.environment(), schemathesis]);
     let mut command = vec!["test", "--workspace"];
     command.extend(arguments.iter().map(String::as_str));
     step("tests", cargo(&command, &environment)).await?;

@@ -86,27 +86,28 @@ impl<'a> Macaroon<'a> {
     }
 }
 
+/// Writes a macaroon as pymacaroons does.
+#[cfg(any(test, fuzzing))]
+pub(super) fn signed(secret: &str, caveats: &[&str]) -> String {
+    let packet = |name: &str, value: &[u8]| {
+        let mut packet = format!("{:04x}{name} ", name.len() + value.len() + 6).into_bytes();
+        packet.extend_from_slice(value);
+        packet.push(b'\n');
+        packet
+    };
+    let mut signature = sign(&sign(KEY_GENERATOR, secret.as_bytes()), b"key");
+    let mut bytes = [packet("location", b"s"), packet("identifier", b"key")].concat();
+    for caveat in caveats {
+        signature = sign(&signature, caveat.as_bytes());
+        bytes.extend(packet("cid", caveat.as_bytes()));
+    }
+    bytes.extend(packet("signature", &signature));
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Writes a macaroon as pymacaroons does.
-    fn macaroon(secret: &str, caveats: &[&str]) -> String {
-        let packet = |name: &str, value: &[u8]| {
-            let mut packet = format!("{:04x}{name} ", name.len() + value.len() + 6).into_bytes();
-            packet.extend_from_slice(value);
-            packet.push(b'\n');
-            packet
-        };
-        let mut signature = sign(&sign(KEY_GENERATOR, secret.as_bytes()), b"key");
-        let mut bytes = [packet("location", b"s"), packet("identifier", b"key")].concat();
-        for caveat in caveats {
-            signature = sign(&signature, caveat.as_bytes());
-            bytes.extend(packet("cid", caveat.as_bytes()));
-        }
-        bytes.extend(packet("signature", &signature));
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
 
     const GUEST: [&str; 5] = ["gen = 1", "type = access", "user_id = @1:s", "nonce = x", "guest = true"];
 
@@ -116,14 +117,14 @@ mod tests {
 
     #[test]
     fn a_guests_token_names_the_guest() {
-        assert_eq!(user(&macaroon("secret", &GUEST)), Some("@1:s".to_owned()));
-        assert_eq!(user(&format!("{}==", macaroon("secret", &GUEST))), Some("@1:s".to_owned()));
+        assert_eq!(user(&signed("secret", &GUEST)), Some("@1:s".to_owned()));
+        assert_eq!(user(&format!("{}==", signed("secret", &GUEST))), Some("@1:s".to_owned()));
     }
 
     #[test]
     fn another_secret_or_a_changed_condition_makes_it_no_token() {
-        assert_eq!(user(&macaroon("other", &GUEST)), None);
-        let token = URL_SAFE_NO_PAD.decode(macaroon("secret", &GUEST)).unwrap();
+        assert_eq!(user(&signed("other", &GUEST)), None);
+        let token = URL_SAFE_NO_PAD.decode(signed("secret", &GUEST)).unwrap();
         let changed = String::from_utf8_lossy(&token).contains("@1:s");
         assert!(changed);
         let at = token.windows(4).position(|window| window == b"@1:s").unwrap();
@@ -138,9 +139,9 @@ mod tests {
             [("time < 1001", true), ("time < 1000", false), ("x = y", false), ("user_id = @2:s", false)]
         {
             let caveats = [&GUEST[..], &[caveat]].concat();
-            assert_eq!(user(&macaroon("secret", &caveats)).is_some(), is_good, "{caveat}");
+            assert_eq!(user(&signed("secret", &caveats)).is_some(), is_good, "{caveat}");
         }
-        assert_eq!(user(&macaroon("secret", &GUEST[..4])), None, "without guest = true");
+        assert_eq!(user(&signed("secret", &GUEST[..4])), None, "without guest = true");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Who may enter: only those whom Synapse lets in.
 
 mod appservice;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod guest;
 mod local;
 mod mas;

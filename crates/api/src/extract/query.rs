@@ -42,19 +42,19 @@ fn decode(text: &str) -> Vec<u8> {
     percent_decode(spaced.as_bytes()).collect()
 }
 
-/// The request's target without the values of parameters that are called anything like a token, for the log. Only `access_token` carries one,
-/// but a token that follows a misspelt name is a token all the same.
+/// The request's target for the log. Nothing is shown of a parameter in which anything like a token is named, but its name: only
+/// `access_token` carries one, but a token behind a misspelt name is a token all the same, and so is one behind a second `?`.
 pub(crate) fn redacted(target: &str) -> Cow<'_, str> {
     let Some((path, query)) = target.split_once('?') else { return target.into() };
-    if !query.split(['&', ';']).any(|part| is_token(name(part))) {
+    if !names_token(query) {
         return target.into();
     }
     let mut text = format!("{path}?");
     for part in query.split_inclusive(['&', ';']) {
         let bare = part.trim_end_matches(['&', ';']);
-        if is_token(name(bare)) {
-            text.push_str(name(bare));
-            text.push_str("=<redacted>");
+        if names_token(bare) {
+            text.push_str(plain_name(bare));
+            text.push_str("<redacted>");
             text.push_str(&part[bare.len()..]);
         } else {
             text.push_str(part);
@@ -63,12 +63,16 @@ pub(crate) fn redacted(target: &str) -> Cow<'_, str> {
     text.into()
 }
 
-fn name(part: &str) -> &str {
-    part.split('=').next().unwrap_or(part)
+/// The name with its `=`, or nothing if it is odd enough to hold more than a name: `access_token%3Dsecret`.
+fn plain_name(part: &str) -> &str {
+    let end = part.find('=').unwrap_or(part.len());
+    let is_plain =
+        decode(&part[..end]).iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte));
+    part.get(..=end).filter(|_| is_plain).unwrap_or("")
 }
 
-fn is_token(name: &str) -> bool {
-    decode(name).to_ascii_lowercase().windows(5).any(|window| window == b"token")
+fn names_token(text: &str) -> bool {
+    decode(text).to_ascii_lowercase().windows(5).any(|window| window == b"token")
 }
 
 #[cfg(test)]
@@ -117,7 +121,10 @@ mod tests {
                 "/p?a=1;%61ccess_token=<redacted>;access_token=<redacted>",
             ),
             ("/p?Access_Token=x&access-token=y", "/p?Access_Token=<redacted>&access-token=<redacted>"),
-            ("/p?access_token", "/p?access_token=<redacted>"),
+            ("/p?access_token", "/p?<redacted>"),
+            ("/p?access_token%3Dx&access_token:x&v=1", "/p?<redacted>&<redacted>&v=1"),
+            ("/p?v=1?access_token=x&w=2", "/p?v=<redacted>&w=2"),
+            ("/p?v=1%3Faccess_token%3Dx", "/p?v=<redacted>"),
             ("/p?access_token=a?access_token=b", "/p?access_token=<redacted>"),
         ] {
             assert_eq!(redacted(target), logged);

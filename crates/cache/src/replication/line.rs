@@ -35,9 +35,10 @@ impl<'a> Line<'a> {
     /// Reads a line; never fails.
     pub fn parse(line: &'a str) -> Self {
         let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
-        match (command, rest.strip_prefix("caches ")) {
-            ("RDATA", Some(row)) => caches_row(row).unwrap_or(Self::UnreadableCachesRow),
-            ("POSITION", Some(position)) => caches_position(position).unwrap_or(Self::Other(command)),
+        let (stream, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        match (command, stream) {
+            ("RDATA", "caches") => caches_row(rest).unwrap_or(Self::UnreadableCachesRow),
+            ("POSITION", "caches") => caches_position(rest).unwrap_or(Self::Other(command)),
             _ => Self::Other(command),
         }
     }

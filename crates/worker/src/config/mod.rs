@@ -8,6 +8,8 @@ mod database;
 mod environment;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod libpq;
 mod listener;
 mod listeners;

@@ -29,11 +29,12 @@ pub fn start(settings: &LogSettings) -> anyhow::Result<LogHandle> {
 }
 
 /// The level of each logger. Synapse's loggers that this worker has not are of no effect. The HTTP server's own lines
-/// about its threads are for its developers.
+/// about its threads are for its developers, and those about connections tell as errors what strangers do wrong.
 fn levels(settings: &LogSettings) -> Targets {
     let loggers = settings.loggers.iter().map(|(name, level)| (name.clone(), *level));
     Targets::new()
         .with_default(settings.level)
         .with_target("actix", settings.level.min(LevelFilter::WARN))
+        .with_target("actix_http::h1", LevelFilter::OFF)
         .with_targets(loggers)
 }

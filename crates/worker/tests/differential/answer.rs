@@ -12,7 +12,8 @@ use super::json;
 pub(crate) type Parts = BTreeMap<String, Value>;
 
 /// Headers that tell of the server and the connection rather than of the answer: compared only where a step states them.
-pub(crate) const INCIDENTAL: [&str; 5] = ["connection", "date", "keep-alive", "server", "transfer-encoding"];
+pub(crate) const INCIDENTAL: [&str; 6] =
+    ["allow", "connection", "date", "keep-alive", "server", "transfer-encoding"];
 
 /// The parts of an answer; the error is that of a connection that was closed without one.
 pub(crate) fn parts(response: Result<Response>) -> Parts {

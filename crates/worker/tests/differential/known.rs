@@ -40,13 +40,15 @@ pub(crate) enum Known {
     StrictHttp,
     /// The head of a request may be longer than Synapse's 16 KiB, but has fewer headers.
     HeadLimits,
+    /// A 405 lists the methods that there are, as HTTP demands.
+    AllowHeader,
     /// The worker says who it is.
     ServerHeader,
 }
 
 impl Known {
     /// All of them, in the order of the documentation.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::MergeRule,
         Self::CurrentVersion,
         Self::AllOrNothing,
@@ -64,6 +66,7 @@ impl Known {
         Self::StrictTarget,
         Self::StrictHttp,
         Self::HeadLimits,
+        Self::AllowHeader,
         Self::ServerHeader,
     ];
 
@@ -87,6 +90,7 @@ impl Known {
             Self::StrictTarget => "strict-target",
             Self::StrictHttp => "strict-http",
             Self::HeadLimits => "head-limits",
+            Self::AllowHeader => "allow-header",
             Self::ServerHeader => "server-header",
         }
     }

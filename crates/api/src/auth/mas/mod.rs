@@ -7,6 +7,8 @@
 mod client;
 mod diagnose;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod introspection;
 mod introspections;
 

@@ -49,9 +49,13 @@ fn other_lines_are_only_counted() {
 
 #[test]
 fn a_row_of_caches_that_cannot_be_read_is_not_just_another_line() {
-    for line in
-        ["RDATA caches master", "RDATA caches master x []", "RDATA caches master 1 {", "RDATA caches m 1 [1]"]
-    {
+    for line in [
+        "RDATA caches",
+        "RDATA caches master",
+        "RDATA caches master x []",
+        "RDATA caches master 1 {",
+        "RDATA caches m 1 [1]",
+    ] {
         assert_eq!(Line::parse(line), Line::UnreadableCachesRow, "{line:?}");
     }
 }

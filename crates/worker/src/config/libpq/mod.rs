@@ -2,6 +2,8 @@
 //! environment variables and defaults.
 
 mod conninfo;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod hosts;
 mod keywords;
 mod parameters;

@@ -155,6 +155,14 @@ fn known() -> Vec<Sequence> {
             )],
         ),
         sequence(
+            "a method that is not there is told which are",
+            [request("PATCH", "version").differs(
+                Known::AllowHeader,
+                header("allow", None),
+                header("allow", Some("GET, HEAD, POST, OPTIONS")),
+            )],
+        ),
+        sequence(
             "each server says who it is",
             [get("version").differs(
                 Known::ServerHeader,

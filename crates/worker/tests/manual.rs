@@ -89,3 +89,9 @@ fn the_man_pages_name_every_flag_and_command_that_help_names() {
         }
     }
 }
+
+#[test]
+fn the_debian_changelog_begins_with_this_version() {
+    let changelog = fs::read_to_string(kept("debian").join("changelog")).unwrap();
+    assert!(changelog.starts_with(&format!("{NAME} ({}-1) ", env!("CARGO_PKG_VERSION"))));
+}

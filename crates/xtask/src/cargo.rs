@@ -25,7 +25,7 @@ pub(crate) async fn cargo(arguments: &[&str], environment: &[(&str, String)]) ->
 }
 
 /// The folder with the workspace's `Cargo.toml`.
-fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     folder.ancestors().nth(2).unwrap_or(folder)
 }

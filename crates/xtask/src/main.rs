@@ -3,6 +3,7 @@
 mod bench;
 mod cargo;
 mod demo;
+mod dist;
 mod interrupt;
 mod packages;
 mod services;
@@ -45,6 +46,8 @@ enum Command {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Make what operators get: archive, Debian package (with cargo-deb), bill of materials, checksums
+    Dist,
     /// Start the servers that tests need for `cargo test -p ...`, and stay until Ctrl-C
     Services,
 }
@@ -67,6 +70,7 @@ fn run(command: Command) -> Result<()> {
             Command::Test { arguments } => test::run(&arguments).await,
             Command::Demo { check } => demo::run(check).await,
             Command::Bench { quick, only } => bench::run(quick, only.as_deref()).await,
+            Command::Dist => dist::run().await,
             Command::Services => services::run().await,
         }
     };

@@ -56,6 +56,7 @@ fn the_example_files_of_workers_are_accepted_with_all_of_their_settings() {
     assert_eq!(config.worker_name, "key_backup1");
     assert!(config.unused_keys.is_empty());
     assert_eq!(with(&whole).config().own.threads.get(), 4);
+    assert_eq!(with(&text("deploy/kubernetes/base/worker.yaml")).config().listeners.len(), 2);
     // The compose stack's files, as its containers read them.
     for worker in ["key_backup1", "key_backup2"] {
         let stack = Setup::empty()

@@ -15,6 +15,7 @@ use crate::{
     replication, schema,
     telemetry::LogHandle,
     tls::Certificates,
+    watchdog::Watchdog,
 };
 
 /// What restores that are not streamed may take together, in bytes.
@@ -26,6 +27,7 @@ pub struct App {
     reload: Reload,
     grace: Grace,
     schema: schema::Check,
+    watchdog: Option<Watchdog>,
 }
 
 impl App {
@@ -45,14 +47,19 @@ impl App {
         let grace = Grace(config.own.shutdown_grace);
         let instance = Arc::new(instance(&config, backends, listening.contexts));
         let reloaded = Arc::clone(&instance);
-        let state = move || AppState::of_this_thread(Arc::clone(&instance));
-        let mut server =
-            HttpServer::new(move || Service::new().configure(|service| configure(service, state())))
-                .workers(threads)
-                .disable_signals()
-                .shutdown_timeout(grace.seconds())
-                .keep_alive(KEEP_ALIVE)
-                .on_connect(listen::note_socket_path);
+        let watchdog = Watchdog::of_environment(threads * listening.sockets.len());
+        let watched = watchdog.clone();
+        let service = move || {
+            watched.iter().for_each(Watchdog::watch_this_loop);
+            let state = AppState::of_this_thread(Arc::clone(&instance));
+            Service::new().configure(|service| configure(service, state))
+        };
+        let mut server = HttpServer::new(service)
+            .workers(threads)
+            .disable_signals()
+            .shutdown_timeout(grace.seconds())
+            .keep_alive(KEEP_ALIVE)
+            .on_connect(listen::note_socket_path);
         for socket in listening.sockets {
             server = match socket {
                 Bound::Tcp(socket) => server.listen(socket),
@@ -67,7 +74,7 @@ impl App {
             appservice_files: config.auth.appservice_files,
             server_name: config.server_name,
         };
-        Ok(Self { server: server.run(), reload, grace, schema })
+        Ok(Self { server: server.run(), reload, grace, schema, watchdog })
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what is in flight.
@@ -76,7 +83,7 @@ impl App {
     ///
     /// The database turns out not to be one of Synapse's, or the server fails.
     pub async fn run_until_stopped(self, log: LogHandle) -> anyhow::Result<()> {
-        lifecycle::run(self.server, self.reload, self.grace, self.schema, log).await
+        lifecycle::run(self.server, self.reload, self.grace, self.schema, self.watchdog, log).await
     }
 }
 

@@ -11,9 +11,16 @@ Give it the configuration files of the homeserver and of the worker, as for any 
 
   key-backup-worker -c homeserver.yaml -c conf.d/ -c workers/key_backup.yaml
 
-It logs to standard error unless `worker_log_config` says otherwise, tells systemd when it is ready,
-and finishes its requests on SIGTERM. If the configuration is wrong, it says so in one message and
-exits with status 1.";
+It logs to standard error unless `worker_log_config` says otherwise, and tells systemd when it is ready.
+
+Signals: on SIGTERM and SIGINT it finishes the requests in flight and ends; a second one ends it at once. On
+SIGHUP it reads certificates and application services anew, and reopens its log file.
+
+Exit status: 0 if it was told to end; 1 with one message if the configuration is wrong or the worker failed; 2 if
+the command line is wrong.
+
+Environment: libpq's variables (PGHOST, PGPASSWORD, PGPASSFILE, ...) count where `args` of the database leaves a
+value open; NOTIFY_SOCKET and WATCHDOG_USEC are systemd's.";
 
 /// A Synapse worker that serves server-side key backups
 #[derive(Debug, Parser)]

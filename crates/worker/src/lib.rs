@@ -13,3 +13,4 @@ mod replication;
 mod schema;
 pub mod telemetry;
 mod tls;
+mod watchdog;

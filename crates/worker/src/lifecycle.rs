@@ -8,7 +8,13 @@ use key_backup_api::Instance;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::{config::appservices, schema::Check, telemetry::LogHandle, tls::Certificates};
+use crate::{
+    config::appservices,
+    schema::Check,
+    telemetry::LogHandle,
+    tls::Certificates,
+    watchdog::{self, Watchdog},
+};
 
 /// How long an idle connection is kept: longer than nginx keeps its own (60 s), so that nginx never sends a request into a
 /// connection that is just being closed.
@@ -42,6 +48,7 @@ pub(crate) async fn run(
     files: Reload,
     grace: Grace,
     schema: Check,
+    watchdog: Option<Watchdog>,
     log: LogHandle,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot listen for signals")?;
@@ -53,6 +60,7 @@ pub(crate) async fn run(
     let ended = tokio::select! {
         () = signals.until_stop(|| reload(&files, &log)) => Ok(()),
         error = mismatch => Err(error),
+        never = watchdog::run(watchdog) => match never {},
         ended = &mut server => return ended.context("the server panicked")?.context("the server failed"),
     };
     notify(&[NotifyState::Stopping]);
@@ -92,7 +100,7 @@ fn reload(files: &Reload, log: &LogHandle) {
 }
 
 /// Tells systemd, where it asked to be told.
-fn notify(states: &[NotifyState<'_>]) {
+pub(crate) fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!("cannot notify the service manager: {error}");
     }

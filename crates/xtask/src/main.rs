@@ -3,6 +3,7 @@
 mod bench;
 mod cargo;
 mod demo;
+mod dist;
 mod fuzz;
 mod interrupt;
 mod packages;
@@ -72,6 +73,8 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         examples: u32,
     },
+    /// Make what operators get: archive, Debian package (with cargo-deb), bill of materials, checksums
+    Dist,
     /// Start the servers that tests need for `cargo test -p ...`, and stay until Ctrl-C
     Services,
 }
@@ -97,6 +100,7 @@ fn run(command: Command) -> Result<()> {
             Command::Torture { minutes, seed } => torture::run(minutes, seed).await,
             Command::Fuzz { minutes, only } => fuzz::run(minutes, only.as_deref()).await,
             Command::Schemathesis { examples } => schemathesis::run(examples).await,
+            Command::Dist => dist::run().await,
             Command::Services => services::run().await,
         }
     };

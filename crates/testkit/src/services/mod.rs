@@ -6,6 +6,7 @@ mod nginx;
 mod port;
 mod postgres;
 mod redis;
+mod reverse_proxy;
 mod synapse;
 
 use anyhow::{Context, Result};
@@ -14,6 +15,7 @@ pub use nginx::{Nginx, Upstreams};
 pub(crate) use port::free_port;
 pub use postgres::{Durability, Postgres, PostgresAddress, Shutdown};
 pub use redis::{Redis, RedisAddress};
+pub use reverse_proxy::{ReverseProxy, ReverseProxyKind};
 pub use synapse::{Synapse, SynapseVenv, SynapseWorker};
 
 /// A variable that `cargo xtask test` sets for the tests.

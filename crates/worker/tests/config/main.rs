@@ -11,6 +11,7 @@ mod logging;
 mod mas;
 mod own;
 mod redis;
+mod reference;
 mod support;
 mod synapse;
 mod tls;

@@ -46,3 +46,23 @@ async fn a_service_manager_that_is_gone_does_no_harm() {
     let worker = start(&database, &folder.path().join("nobody")).await;
     assert!(worker.stop().await.unwrap().status.success());
 }
+
+#[tokio::test]
+async fn systemds_watchdog_hears_of_the_worker_again_and_again() {
+    let (database, folder) = (TestDatabase::create().await.unwrap(), temporary_folder().unwrap());
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let worker = Worker::configure(binary())
+        .database(&database)
+        .yaml("key_backup_worker: {threads: 3}")
+        .environment("NOTIFY_SOCKET", &path)
+        .environment("WATCHDOG_USEC", "100000")
+        .start()
+        .await
+        .unwrap();
+    assert_eq!(received(&socket).await[0], "READY=1");
+    for _ in 0..5 {
+        assert_eq!(received(&socket).await, ["WATCHDOG=1"]);
+    }
+    assert!(worker.stop().await.unwrap().status.success());
+}

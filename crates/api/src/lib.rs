@@ -8,7 +8,6 @@ mod access_log;
 mod auth;
 mod client;
 mod counted;
-mod cpu;
 mod error;
 mod extract;
 mod handlers;
@@ -19,6 +18,7 @@ mod restore_body;
 mod routes;
 mod service;
 mod state;
+mod work;
 
 pub use auth::{
     AppService, AppServices, AuthSettings, GuestTokens, IntrospectionError, Mas, MasError, MasSettings,

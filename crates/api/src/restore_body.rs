@@ -5,7 +5,7 @@
 //! Should the version vanish on the way, or the database fail, the connection is broken off: what the client has is no JSON then,
 //! and it cannot take a part for the whole.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
     HttpResponse,
@@ -13,11 +13,12 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use futures_util::stream;
+use key_backup_metrics::{Metrics, RestoreOutcome, Work};
 use key_backup_model::{BackupVersion, RoomId, UserId};
-use key_backup_storage::{Page, PlacedKey, Position, measured};
+use key_backup_storage::{Page, PlacedKey, Position};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::{ApiError, AppState, cpu::metered, handlers::Call, json, record::Record, reply};
+use crate::{ApiError, AppState, handlers::Call, json, record::Record, reply, work::in_block};
 
 /// What one key takes besides its `session_data`, roughly.
 const BYTES_AROUND_A_KEY: usize = 128;
@@ -31,19 +32,21 @@ pub(crate) async fn answer(
 ) -> Result<HttpResponse, ApiError> {
     let protocol = call.request.version();
     let restore = Restore { state: call.state, record: call.record, user, version, room };
-    let first = restore.page(None).await?.ok_or_else(|| ApiError::not_found("Unknown backup version"))?;
+    let first = restore.page(None).await.0?.ok_or_else(|| ApiError::not_found("Unknown backup version"))?;
+    let metrics = Arc::clone(&restore.state.instance.metrics);
     let mut writer = Writer::new(restore.room.is_some());
     let mut bytes = writer.open();
-    restore.record.add_rows_out(first.len());
+    restore.count(&first);
     writer.page(&mut bytes, &first);
     let Some(position) = first.next() else {
         writer.close(&mut bytes);
+        metrics.operations.restored_at_once(bytes.len());
         return Ok(reply::json(bytes));
     };
     drop(first);
     let (sender, receiver) = channel(1);
     actix_web::rt::spawn(restore.send_rest(writer, bytes, position, sender));
-    Ok(reply::json_stream(BodyStream::new(chunks(receiver)), protocol))
+    Ok(reply::json_stream(BodyStream::new(chunks(Sending::begin(receiver, metrics))), protocol))
 }
 
 /// The connection has to be broken off: the reason is in the log.
@@ -51,10 +54,38 @@ pub(crate) async fn answer(
 #[error("the restore was broken off")]
 struct BrokenOff;
 
-fn chunks(
+fn chunks(sending: Sending) -> impl futures_util::Stream<Item = Result<Bytes, BrokenOff>> {
+    stream::unfold(sending, async |mut sending| sending.next().await.map(|chunk| (chunk, sending)))
+}
+
+/// A restore that is being sent. Where it is dropped before its end, the client has left.
+struct Sending {
     receiver: Receiver<Result<Bytes, BrokenOff>>,
-) -> impl futures_util::Stream<Item = Result<Bytes, BrokenOff>> {
-    stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|chunk| (chunk, receiver)))
+    metrics: Arc<Metrics>,
+    outcome: RestoreOutcome,
+}
+
+impl Sending {
+    fn begin(receiver: Receiver<Result<Bytes, BrokenOff>>, metrics: Arc<Metrics>) -> Self {
+        metrics.operations.long_restore_begun();
+        Self { receiver, metrics, outcome: RestoreOutcome::ClientLeft }
+    }
+
+    async fn next(&mut self) -> Option<Result<Bytes, BrokenOff>> {
+        let chunk = self.receiver.recv().await;
+        match &chunk {
+            Some(Ok(bytes)) => self.metrics.operations.long_restore_sent(bytes.len()),
+            Some(Err(BrokenOff)) => self.outcome = RestoreOutcome::BrokenOff,
+            None => self.outcome = RestoreOutcome::Complete,
+        }
+        chunk
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.metrics.operations.long_restore_ended(self.outcome);
+    }
 }
 
 struct Restore {
@@ -66,8 +97,15 @@ struct Restore {
 }
 
 impl Restore {
-    async fn page(&self, after: Option<&Position>) -> Result<Option<Page>, ApiError> {
-        Ok(self.state.database.page(&self.user, self.version, self.room.as_ref(), after).await?)
+    async fn page(&self, after: Option<&Position>) -> (Result<Option<Page>, ApiError>, Work) {
+        let page = self.state.database.page(&self.user, self.version, self.room.as_ref(), after);
+        let (page, work) = in_block(&self.state.instance.metrics.blocks.restore_page, page).await;
+        (page.map_err(ApiError::from), work)
+    }
+
+    fn count(&self, page: &Page) {
+        self.record.add_rows_out(page.len());
+        self.state.instance.metrics.operations.restored(page.len());
     }
 
     /// Sends what has been written and then page after page, until the end or until the client has left.
@@ -82,14 +120,14 @@ impl Restore {
             if sender.send(Ok(bytes.into())).await.is_err() {
                 return;
             }
-            let ((page, database), cpu) = metered(measured(self.page(Some(&position)))).await;
-            self.record.add_work(database, cpu);
+            let (page, work) = self.page(Some(&position)).await;
+            self.record.add_work(&work);
             let Some(page) = self.found(page) else {
                 // The receiver may have left already: then nobody has to be told.
                 let _ = sender.send(Err(BrokenOff)).await;
                 return;
             };
-            self.record.add_rows_out(page.len());
+            self.count(&page);
             bytes = Vec::with_capacity(page.len() * 1024);
             writer.page(&mut bytes, &page);
             let Some(next) = page.next() else { break };

@@ -128,6 +128,7 @@ impl Database {
                 ],
             )
             .await?;
+        self.count_batch(1, rows.len());
         match answer.first() {
             None => Ok(PutOutcome::UnknownVersion),
             Some(row) => self.put_outcome(user, version, row, known).await,

@@ -4,6 +4,8 @@
 
 use std::{cell::Cell, future::Future, time::Duration};
 
+use key_backup_metrics::Work;
+
 /// Database work of one measured future.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DatabaseUsage {
@@ -27,17 +29,27 @@ impl DatabaseUsage {
     }
 }
 
+impl From<DatabaseUsage> for Work {
+    fn from(usage: DatabaseUsage) -> Self {
+        let DatabaseUsage { transactions, transaction_time, connection_wait } = usage;
+        Self { transactions, transaction_time, connection_wait, ..Self::default() }
+    }
+}
+
 tokio::task_local! {
     static USAGE: Cell<DatabaseUsage>;
 }
 
-/// Runs `future` and says what database work it did itself; what it spawned is not counted.
+/// Runs `future` and says what database work it did itself; what it spawned is not counted. Where this runs inside of another
+/// measured future, it counts for both.
 pub async fn measured<F: Future>(future: F) -> (F::Output, DatabaseUsage) {
     let measured = async {
         let output = future.await;
         (output, USAGE.with(Cell::get))
     };
-    USAGE.scope(Cell::new(DatabaseUsage::default()), measured).await
+    let (output, usage) = USAGE.scope(Cell::new(DatabaseUsage::default()), measured).await;
+    add(usage);
+    (output, usage)
 }
 
 /// Adds to the figures of the measured future that is running, if there is one.

@@ -14,6 +14,7 @@ use crate::{
     listen::{self, Bound, Listening},
     replication, schema,
     telemetry::LogHandle,
+    threads,
     tls::Certificates,
 };
 
@@ -35,14 +36,19 @@ impl App {
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let backends = Backends::prepare(&config)?;
         let threads = backends.databases.threads();
-        let mut schema = schema::Check::new(backends.for_checks(), config.database.allow_unsafe_locale);
+        let process = backends.metrics.background.process("check-schema");
+        let mut schema =
+            schema::Check::new(backends.for_checks(), config.database.allow_unsafe_locale, process);
         schema.first_try().await?;
         let mut certificates = Certificates::default();
         let listening = Listening::open(&config.listeners, &mut certificates)?;
         let grace = Grace(config.own.shutdown_grace);
         let instance = Arc::new(instance(&config, backends, listening.contexts));
         let reloaded = Arc::clone(&instance);
-        let state = move || AppState::of_this_thread(Arc::clone(&instance));
+        let state = move || {
+            threads::measure_this_thread(&instance.metrics);
+            AppState::of_this_thread(Arc::clone(&instance))
+        };
         let mut server =
             HttpServer::new(move || Service::new().configure(|service| configure(service, state())))
                 .workers(threads)

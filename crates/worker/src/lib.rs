@@ -12,4 +12,5 @@ mod listen;
 mod replication;
 mod schema;
 pub mod telemetry;
+mod threads;
 mod tls;

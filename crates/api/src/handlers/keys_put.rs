@@ -5,6 +5,7 @@
 //! field; `current_version` is the current one.
 
 use actix_web::HttpResponse;
+use key_backup_metrics::Uploaded;
 use key_backup_model::upload::{self, Place};
 use key_backup_storage::PutOutcome;
 
@@ -30,7 +31,10 @@ pub(crate) async fn answer(
     };
     match call.state.put_keys(&user, version, &rows).await? {
         PutOutcome::UnknownVersion => Err(not_found()),
-        PutOutcome::NotCurrent { current } => Err(ApiError::WrongVersion(current)),
+        PutOutcome::NotCurrent { current } => {
+            call.state.instance.metrics.operations.refused(rows.len());
+            Err(ApiError::WrongVersion(current))
+        }
         PutOutcome::Stored { keys, added, replaced } => {
             if let Some(error) = bad_content {
                 return Err(ApiError::Upload(error, place));
@@ -38,6 +42,8 @@ pub(crate) async fn answer(
             call.record.keys_in.set(Some(rows.len() as u64));
             call.record.keys_added.set(Some(added));
             call.record.keys_replaced.set(Some(replaced));
+            let uploaded = Uploaded { keys: rows.len() as u64, added, replaced };
+            call.state.instance.metrics.operations.uploaded(uploaded);
             Ok(reply::json(format!(r#"{{"etag":"{}","count":{}}}"#, keys.etag, keys.count)))
         }
     }

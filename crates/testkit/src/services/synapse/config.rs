@@ -50,14 +50,14 @@ rc_login: {{address: {unlimited}, account: {unlimited}, failed_attempts: {unlimi
     )
 }
 
-/// The generic worker's own file.
+/// The generic worker's own file. It shows its metrics under `/_synapse/metrics`.
 pub(super) fn generic_worker(ports: &Ports) -> String {
     let port = ports.worker;
     format!(
         "worker_app: synapse.app.generic_worker
 worker_name: generic_worker1
 worker_listeners:
-  - {{type: http, port: {port}, bind_addresses: [127.0.0.1], x_forwarded: true, resources: [{{names: [client]}}]}}
+  - {{type: http, port: {port}, bind_addresses: [127.0.0.1], x_forwarded: true, resources: [{{names: [client, metrics]}}]}}
 "
     )
 }

@@ -1,0 +1,23 @@
+//! What a part of a request costs: CPU time and work of PostgreSQL together.
+
+use std::{future::Future, pin::pin, time::Instant};
+
+use key_backup_metrics::{Block, Work, metered};
+use key_backup_storage::measured;
+
+/// Runs `future` and says what it has cost.
+pub(crate) async fn weighed<F: Future>(future: F) -> (F::Output, Work) {
+    // Futures that hold futures grow with each layer; a pinned one does not.
+    let future = pin!(future);
+    let ((output, database), cpu) = metered(measured(future)).await;
+    (output, Work { cpu, ..database.into() })
+}
+
+/// Runs `future` as a part of a request that is measured for itself.
+pub(crate) async fn in_block<F: Future>(block: &Block, future: F) -> (F::Output, Work) {
+    let future = pin!(future);
+    let (begun, started) = (block.begin(), Instant::now());
+    let (output, work) = weighed(future).await;
+    begun.done(started.elapsed(), &work);
+    (output, work)
+}

@@ -1,0 +1,7 @@
+//! Metrics, dashboards and alerts, on the programs that read them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+mod exposition;
+mod load;
+mod synapse;

@@ -15,7 +15,7 @@ pub struct OperationMetrics {
     deleted: IntCounter,
     restored: IntCounter,
     restored_bytes: IntCounter,
-    restores: IntCounterVec,
+    restores: [IntCounter; 3],
     restores_in_flight: IntGauge,
 }
 
@@ -46,6 +46,7 @@ impl OperationMetrics {
     pub(crate) fn new(registry: &Registry) -> Result<Self, Error> {
         let uploaded = counters(registry, "key_backup_keys_uploaded_total", "Keys of uploads by what became of them: added; replaced (a worse one was there); known (one as good was there); refused (the upload's version is not the current one).", &["result"])?;
         let result = |result| uploaded.with_label_values(&[result]);
+        let restores = counters(registry, "key_backup_restores_total", "Restores by how they ended: complete, client_left, or broken_off by the worker.", &["outcome"])?;
         Ok(Self {
             operations: counters(registry, "key_backup_operations_total", "Requests by operation and by how they ended: ok, invalid, unauthorized, not_found, wrong_version, rate_limited, unavailable or error.", &["operation", "outcome"])?,
             added: result("added"),
@@ -56,7 +57,7 @@ impl OperationMetrics {
             deleted: counter(registry, "key_backup_keys_deleted_total", "Keys that clients have deleted; those that go with a version are not counted.")?,
             restored: counter(registry, "key_backup_keys_restored_total", "Keys written into answers.")?,
             restored_bytes: counter(registry, "key_backup_restored_bytes_total", "Bytes of restores' bodies, counted while they are sent. A restore is a request for all keys, or for those of a room.")?,
-            restores: counters(registry, "key_backup_restores_total", "Restores by how they ended: complete, client_left, or broken_off by the worker.", &["outcome"])?,
+            restores: ["complete", "client_left", "broken_off"].map(|outcome| restores.with_label_values(&[outcome])),
             restores_in_flight: gauge(registry, "key_backup_restores_in_flight", "Restores of more than one page that are being sent.")?,
         })
     }
@@ -112,11 +113,6 @@ impl OperationMetrics {
     }
 
     fn restore_ended(&self, outcome: RestoreOutcome) {
-        let outcome = match outcome {
-            RestoreOutcome::Complete => "complete",
-            RestoreOutcome::ClientLeft => "client_left",
-            RestoreOutcome::BrokenOff => "broken_off",
-        };
-        self.restores.with_label_values(&[outcome]).inc();
+        self.restores[outcome as usize].inc();
     }
 }

@@ -1,10 +1,10 @@
 //! What is heard from and said to Synapse.
 
-use prometheus::{Error, IntCounter, IntCounterVec, IntGauge};
+use prometheus::{Error, IntCounter, IntCounterVec, IntGaugeVec};
 
 use crate::{
     TimestampGauge,
-    family::{Registry, counter, counters, gauge, gauges},
+    family::{Registry, counter, counters, gauges},
 };
 
 /// Counts of Synapse's replication.
@@ -12,8 +12,7 @@ pub struct ReplicationMetrics {
     inbound: IntCounterVec,
     outbound: IntCounterVec,
     rows: IntCounterVec,
-    /// 1 while the worker hears Synapse: subscribed to its channel, and Redis answers.
-    pub subscribed: IntGauge,
+    subscribed: IntGaugeVec,
     /// Subscriptions that were made.
     pub subscriptions: IntCounter,
     /// When it was last certain that the subscription had missed nothing.
@@ -35,13 +34,18 @@ impl ReplicationMetrics {
             inbound: counters(registry, "synapse_replication_tcp_protocol_inbound_commands_total", "Commands heard on Synapse's replication.", &["command", "name"])?,
             outbound: counters(registry, "synapse_replication_tcp_protocol_outbound_commands_total", "Commands published on Synapse's replication.", &["command", "name"])?,
             rows: counters(registry, "synapse_replication_tcp_protocol_inbound_rdata_count_total", "Rows heard on Synapse's replication.", &["stream_name"])?,
-            subscribed: gauge(registry, "key_backup_replication_subscribed", "1 while the worker hears Synapse over Redis; while it doesn't, every token is asked of PostgreSQL.")?,
+            subscribed: gauges(registry, "key_backup_replication_subscribed", "1 while the worker hears Synapse over Redis, 0 while it doesn't and asks PostgreSQL for every token; missing where no Redis is configured.", &[])?,
             subscriptions: counter(registry, "key_backup_replication_subscriptions_total", "Subscriptions to Synapse's replication that were made: one at the start, one after each loss.")?,
             subscription_vouched: witness("subscription"),
             table_vouched: witness("table"),
             gaps: counter(registry, "key_backup_replication_gaps_total", "Times that rows of Synapse's may have been missed, so that all tokens were dropped.")?,
             user_ips_dropped: counter(registry, "key_backup_user_ips_dropped_total", "Notes of who was seen that could not be sent to Synapse.")?,
         })
+    }
+
+    /// Whether the worker hears Synapse: it is subscribed to its channel, and Redis answers. Not called without Redis.
+    pub fn hears_synapse(&self, hears: bool) {
+        self.subscribed.with_label_values::<&str>(&[]).set(hears.into());
     }
 
     /// A command was heard.

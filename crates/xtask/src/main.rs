@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod demo;
 mod interrupt;
+mod metrics_doc;
 mod packages;
 mod services;
 mod step;
@@ -45,6 +46,8 @@ enum Command {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Write docs/metrics.md from the metrics that the worker registers
+    MetricsDoc,
     /// Start the servers that tests need for `cargo test -p ...`, and stay until Ctrl-C
     Services,
 }
@@ -67,6 +70,7 @@ fn run(command: Command) -> Result<()> {
             Command::Test { arguments } => test::run(&arguments).await,
             Command::Demo { check } => demo::run(check).await,
             Command::Bench { quick, only } => bench::run(quick, only.as_deref()).await,
+            Command::MetricsDoc => metrics_doc::run(),
             Command::Services => services::run().await,
         }
     };

@@ -22,8 +22,10 @@ pub(crate) struct Package {
 const POSTGRESQL: Package = Package { name: "postgresql", present: || Postgres::installed().is_ok() };
 const REDIS: Package = Package { name: "redis-server", present: || in_path("redis-server") };
 const NGINX: Package = Package { name: "nginx", present: || in_path("nginx") };
+/// With it comes promtool.
+const PROMETHEUS: Package = Package { name: "prometheus", present: || in_path("prometheus") };
 /// All servers that tests and the demo start.
-pub(crate) const SERVERS: [Package; 3] = [POSTGRESQL, REDIS, NGINX];
+pub(crate) const SERVERS: [Package; 4] = [POSTGRESQL, REDIS, NGINX, PROMETHEUS];
 /// What it takes to make a Python environment and to build Synapse's PostgreSQL driver in it.
 pub(crate) const PYTHON: [Package; 3] = [
     Package { name: "python3-venv", present: || synapse::python("import venv, ensurepip").is_some() },

@@ -49,6 +49,7 @@ impl<V: Clone> Listener<V> {
         counts: Counts,
         metrics: Arc<Metrics>,
     ) -> Self {
+        metrics.replication.hears_synapse(false);
         let publisher = redis.connection();
         Self { redis, publisher, channel: server_name.to_owned(), tokens, counts, metrics }
     }
@@ -63,7 +64,7 @@ impl<V: Clone> Listener<V> {
             self.tokens.doubt(Witness::Subscription);
             // Redis may come back with what it held long ago, before any of us is subscribed again.
             self.counts.invalidate(&Invalidation::RoomDeleted).await;
-            self.metrics.replication.subscribed.set(0);
+            self.metrics.replication.hears_synapse(false);
             // A session that held resets the pause; an outage is told of once.
             let held = started.elapsed() > LONGEST_PAUSE;
             if held || !failing {
@@ -93,7 +94,7 @@ impl<V: Clone> Listener<V> {
         // Up to here the deletion of a room may have been missed.
         self.counts.invalidate(&Invalidation::RoomDeleted).await;
         tracing::info!("hearing Synapse on the channel {}", self.channel);
-        self.metrics.replication.subscribed.set(1);
+        self.metrics.replication.hears_synapse(true);
         self.metrics.replication.subscriptions.inc();
         // In this order: what was heard before an answer to a ping has been dealt with when the answer is looked at.
         tokio::select! {

@@ -5,6 +5,7 @@
 mod nginx;
 mod port;
 mod postgres;
+mod prometheus;
 mod redis;
 mod synapse;
 
@@ -13,6 +14,7 @@ use anyhow::{Context, Result};
 pub use nginx::{Nginx, Upstreams};
 pub(crate) use port::free_port;
 pub use postgres::{Durability, Postgres, PostgresAddress};
+pub use prometheus::{Prometheus, ScrapeTarget};
 pub use redis::{Redis, RedisAddress};
 pub use synapse::{Synapse, SynapseVenv};
 

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod dashboard;
 mod exposition;
+mod live;
 mod load;
+mod rules;
+mod structure;
 mod synapse;

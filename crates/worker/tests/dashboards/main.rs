@@ -6,6 +6,7 @@ mod dashboard;
 mod exposition;
 mod live;
 mod load;
+mod restores;
 mod rules;
 mod structure;
 mod synapse;

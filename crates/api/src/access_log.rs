@@ -15,7 +15,6 @@ use actix_web::{
     http::{Method, Version},
     web::Bytes,
 };
-
 use key_backup_metrics::Work;
 
 use crate::{

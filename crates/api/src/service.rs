@@ -2,6 +2,13 @@
 
 use std::{error::Error, rc::Rc, sync::Arc};
 
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::BoxBody,
+    http::Method,
+    web::{self, Data, Payload, ServiceConfig},
+};
+
 use crate::{
     ApiError, AppState, ListenerContext, Serves,
     access_log::Exchange,
@@ -11,12 +18,6 @@ use crate::{
     reply,
     routes::{Route, method_label},
     work::weighed,
-};
-use actix_web::{
-    HttpRequest, HttpResponse,
-    body::BoxBody,
-    http::Method,
-    web::{self, Data, Payload, ServiceConfig},
 };
 
 /// Serves everything on all listeners of one thread.

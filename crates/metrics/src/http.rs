@@ -42,7 +42,8 @@ struct RequestKind {
     response_time: HistogramVec,
 }
 
-/// One request, from its head to the last byte of its answer. It is in flight until it is [served](Self::served).
+/// One request, from its head to the last byte of its answer. It is in flight until this is dropped, also where it is never answered
+/// because its client has left.
 pub struct RequestMetrics {
     kind: Arc<RequestKind>,
 }
@@ -107,12 +108,17 @@ impl RequestMetrics {
     pub fn served(&self, status: u16, time: Duration, work: &Work, bytes: u64) {
         let kind = &self.kind;
         let code = status.to_string();
-        kind.in_flight.dec();
         kind.responses.with_label_values(&[kind.method, &code]).inc();
         let labels = &[kind.method, kind.servlet, "", &code];
         kind.response_time.with_label_values(labels).observe(time.as_secs_f64());
         kind.response_count.inc();
         kind.response_work.add(work);
         kind.response_size.inc_by(bytes);
+    }
+}
+
+impl Drop for RequestMetrics {
+    fn drop(&mut self) {
+        self.kind.in_flight.dec();
     }
 }

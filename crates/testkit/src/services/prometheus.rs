@@ -1,6 +1,7 @@
 //! Prometheus.
 
 use std::{
+    fmt::Write,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -71,8 +72,11 @@ impl Prometheus {
     ///
     /// When Prometheus does not accept the query; the message holds what it says.
     pub async fn query(&self, query: &str) -> Result<Vec<f64>> {
-        let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let answer = self.client.get(&format!("/api/v1/query?query={encoded}")).await?;
+        let mut target = "/api/v1/query?query=".to_owned();
+        for byte in query.bytes() {
+            write!(target, "%{byte:02X}")?;
+        }
+        let answer = self.client.get(&target).await?;
         ensure!(answer.status == 200, "Prometheus refuses {query}: {}", answer.text());
         let answer = answer.json()?;
         let result = &answer["data"]["result"];

@@ -35,22 +35,22 @@ impl Load {
         let sessions: Map<String, Value> =
             (0..keys).map(|session| (format!("{round}/{session}"), key(3))).collect();
         let body = json!({ "rooms": { "!room": { "sessions": sessions } } });
-        self.expect(200, self.client.put(&self.keys(""), &body).await?)?;
+        self.expect(200, &self.client.put(&self.keys(""), &body).await?)?;
         for index in [3, 1] {
             let one = self.keys(&format!("/!room/{round}%2F0"));
-            self.expect(200, self.client.put(&one, &key(index)).await?)?;
+            self.expect(200, &self.client.put(&one, &key(index)).await?)?;
         }
         Ok(())
     }
 
     async fn read(&self, round: usize) -> Result<()> {
         for path in ["/version", &format!("/version/{}", self.version)] {
-            self.expect(200, self.client.get(&format!("{ROOM_KEYS}{path}")).await?)?;
+            self.expect(200, &self.client.get(&format!("{ROOM_KEYS}{path}")).await?)?;
         }
         for path in ["", "/!room", &format!("/!room/{round}%2F0")] {
-            self.expect(200, self.client.get(&self.keys(path)).await?)?;
+            self.expect(200, &self.client.get(&self.keys(path)).await?)?;
         }
-        self.expect(404, self.client.get(&self.keys("/!room/nobody")).await?)
+        self.expect(404, &self.client.get(&self.keys("/!room/nobody")).await?)
     }
 
     /// Restores everything.
@@ -63,38 +63,38 @@ impl Load {
     async fn change(&self, round: usize) -> Result<()> {
         let body = json!({ "algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": { "round": round }, "version": self.version });
         let version = format!("{ROOM_KEYS}/version/{}", self.version);
-        self.expect(200, self.client.put(&version, &body).await?)?;
-        self.expect(200, self.client.delete(&self.keys(&format!("/!room/{round}%2F1"))).await?)
+        self.expect(200, &self.client.put(&version, &body).await?)?;
+        self.expect(200, &self.client.delete(&self.keys(&format!("/!room/{round}%2F1"))).await?)
     }
 
     async fn mistakes(&self) -> Result<()> {
         let nobody = Client::new(self.client.address().clone());
-        self.expect(401, nobody.get(&self.keys("")).await?)?;
-        self.expect(401, nobody.as_user("unknown").get(&self.keys("")).await?)?;
+        self.expect(401, &nobody.get(&self.keys("")).await?)?;
+        self.expect(401, &nobody.as_user("unknown").get(&self.keys("")).await?)?;
         self.expect(
             404,
-            self.client.put(&format!("{ROOM_KEYS}/keys?version=77"), &json!({"rooms": {}})).await?,
+            &self.client.put(&format!("{ROOM_KEYS}/keys?version=77"), &json!({"rooms": {}})).await?,
         )?;
         let no_json = Request::new("PUT", &self.keys("")).body("{");
-        self.expect(400, self.client.send(no_json).await?)?;
-        self.expect(404, self.client.get("/_matrix/client/v3/room_keys/nothing").await?)?;
-        self.expect(204, self.client.send(Request::new("OPTIONS", &self.keys(""))).await?)?;
-        self.expect(200, self.client.get("/health").await?)
+        self.expect(400, &self.client.send(no_json).await?)?;
+        self.expect(404, &self.client.get("/_matrix/client/v3/room_keys/nothing").await?)?;
+        self.expect(204, &self.client.send(Request::new("OPTIONS", &self.keys(""))).await?)?;
+        self.expect(200, &self.client.get("/health").await?)
     }
 
     /// Makes the next version, uploads into the one of before, and deletes it.
     pub(crate) async fn end(&self) -> Result<()> {
         Self::begin(self.client.clone()).await?;
-        self.expect(403, self.client.put(&self.keys("/!room/late"), &key(0)).await?)?;
+        self.expect(403, &self.client.put(&self.keys("/!room/late"), &key(0)).await?)?;
         let version = format!("{ROOM_KEYS}/version/{}", self.version);
-        self.expect(200, self.client.delete(&version).await?)
+        self.expect(200, &self.client.delete(&version).await?)
     }
 
     fn keys(&self, path: &str) -> String {
         format!("{ROOM_KEYS}/keys{path}?version={}", self.version)
     }
 
-    fn expect(&self, status: u16, answer: Response) -> Result<()> {
+    fn expect(&self, status: u16, answer: &Response) -> Result<()> {
         let address = self.client.address();
         ensure!(
             answer.status == status,

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Series of Synapse's that this worker doesn't have, as regular expressions, and why.
-const EXCEPTIONS: [(&str, &str); 11] = [
+const EXCEPTIONS: [(&str, &str); 10] = [
     (
         r#"cache_max_size\{name="(_?get_.*device.*|_get_e2e_device_keys_.*|get_user_by_id)""#,
         "caches of Synapse's in which nothing is looked up under this load",
@@ -32,7 +32,6 @@ const EXCEPTIONS: [(&str, &str); 11] = [
         r#"caches_.*name="(DeviceListStreamChangeCache|get_all_device_list_changes)""#,
         "device lists don't concern a key backup",
     ),
-    (r#"desc="get_all_device_list_changes""#, "device lists don't concern a key backup"),
     (
         r#"caches_.*name="(get_user_locked_status|mark_access_token_as_used)""#,
         "remembered with the token: get_user_by_access_token",
@@ -104,11 +103,15 @@ async fn put_load(synapse: &Synapse, address: Address, user: &str) -> Result<()>
 }
 
 fn moved(before: &Samples, after: &Samples) -> BTreeSet<Series> {
-    // Other background processes run by the clock, whatever the load is.
-    let is_of_the_load = |series: &Series| {
-        !series.name.starts_with("synapse_background_process_")
-            || ["process-replication-data", "send-cmd"].contains(&series.labels["name"].as_str())
-    };
+    // Other background processes and transactions run by the clock, whatever the load is.
+    let is_of_the_load =
+        |series: &Series| match (series.name.starts_with("synapse_background_"), series.labels.get("desc")) {
+            (true, _) => ["process-replication-data", "send-cmd"].contains(&series.labels["name"].as_str()),
+            (false, Some(desc)) => {
+                ["room_key", "access_token", "locked"].iter().any(|part| desc.contains(part))
+            }
+            (false, None) => true,
+        };
     let is_theirs = |series: &Series| {
         ["synapse_", "process_", "python_"].iter().any(|start| series.name.starts_with(start))
             && is_of_the_load(series)

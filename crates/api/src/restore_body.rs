@@ -13,12 +13,19 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use futures_util::stream;
-use key_backup_metrics::{Metrics, RestoreOutcome, Work};
+use key_backup_metrics::{Metrics, RestoreOutcome};
 use key_backup_model::{BackupVersion, RoomId, UserId};
 use key_backup_storage::{Page, PlacedKey, Position};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::{ApiError, AppState, handlers::Call, json, record::Record, reply, work::in_block};
+use crate::{
+    ApiError, AppState,
+    handlers::Call,
+    json,
+    record::Record,
+    reply,
+    work::{in_block, weighed},
+};
 
 /// What one key takes besides its `session_data`, roughly.
 const BYTES_AROUND_A_KEY: usize = 128;
@@ -32,7 +39,7 @@ pub(crate) async fn answer(
 ) -> Result<HttpResponse, ApiError> {
     let protocol = call.request.version();
     let restore = Restore { state: call.state, record: call.record, user, version, room };
-    let first = restore.page(None).await.0?.ok_or_else(|| ApiError::not_found("Unknown backup version"))?;
+    let first = restore.page(None).await?.ok_or_else(|| ApiError::not_found("Unknown backup version"))?;
     let metrics = Arc::clone(&restore.state.instance.metrics);
     let mut writer = Writer::new(restore.room.is_some());
     let mut bytes = writer.open();
@@ -97,10 +104,9 @@ struct Restore {
 }
 
 impl Restore {
-    async fn page(&self, after: Option<&Position>) -> (Result<Option<Page>, ApiError>, Work) {
+    async fn page(&self, after: Option<&Position>) -> Result<Option<Page>, ApiError> {
         let page = self.state.database.page(&self.user, self.version, self.room.as_ref(), after);
-        let (page, work) = in_block(&self.state.instance.metrics.blocks.restore_page, page).await;
-        (page.map_err(ApiError::from), work)
+        Ok(in_block(&self.state.instance.metrics.blocks.restore_page, page).await?)
     }
 
     fn count(&self, page: &Page) {
@@ -120,7 +126,7 @@ impl Restore {
             if sender.send(Ok(bytes.into())).await.is_err() {
                 return;
             }
-            let (page, work) = self.page(Some(&position)).await;
+            let (page, work) = weighed(self.page(Some(&position))).await;
             self.record.add_work(&work);
             let Some(page) = self.found(page) else {
                 // The receiver may have left already: then nobody has to be told.

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::pin, time::Instant};
 
 use key_backup_metrics::{Block, Work, metered};
-use key_backup_storage::measured;
+use key_backup_storage::{measured, used_so_far};
 
 /// Runs `future` and says what it has cost.
 pub(crate) async fn weighed<F: Future>(future: F) -> (F::Output, Work) {
@@ -14,10 +14,10 @@ pub(crate) async fn weighed<F: Future>(future: F) -> (F::Output, Work) {
 }
 
 /// Runs `future` as a part of a request that is measured for itself.
-pub(crate) async fn in_block<F: Future>(block: &Block, future: F) -> (F::Output, Work) {
+pub(crate) async fn in_block<F: Future>(block: &Block, future: F) -> F::Output {
     let future = pin!(future);
-    let (begun, started) = (block.begin(), Instant::now());
-    let (output, work) = weighed(future).await;
-    begun.done(started.elapsed(), &work);
-    (output, work)
+    let (begun, started, before) = (block.begin(), Instant::now(), used_so_far());
+    let (output, cpu) = metered(future).await;
+    begun.done(started.elapsed(), &Work { cpu, ..used_so_far().since(before).into() });
+    output
 }

@@ -29,6 +29,18 @@ impl DatabaseUsage {
     }
 }
 
+impl DatabaseUsage {
+    /// What has been added since it was `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            transactions: self.transactions.saturating_sub(before.transactions),
+            transaction_time: self.transaction_time.saturating_sub(before.transaction_time),
+            connection_wait: self.connection_wait.saturating_sub(before.connection_wait),
+        }
+    }
+}
+
 impl From<DatabaseUsage> for Work {
     fn from(usage: DatabaseUsage) -> Self {
         let DatabaseUsage { transactions, transaction_time, connection_wait } = usage;
@@ -40,16 +52,18 @@ tokio::task_local! {
     static USAGE: Cell<DatabaseUsage>;
 }
 
-/// Runs `future` and says what database work it did itself; what it spawned is not counted. Where this runs inside of another
-/// measured future, it counts for both.
+/// Runs `future` and says what database work it did itself; what it spawned is not counted.
 pub async fn measured<F: Future>(future: F) -> (F::Output, DatabaseUsage) {
     let measured = async {
         let output = future.await;
         (output, USAGE.with(Cell::get))
     };
-    let (output, usage) = USAGE.scope(Cell::new(DatabaseUsage::default()), measured).await;
-    add(usage);
-    (output, usage)
+    USAGE.scope(Cell::new(DatabaseUsage::default()), measured).await
+}
+
+/// What the measured future that is running has done so far; nothing where none is.
+pub fn used_so_far() -> DatabaseUsage {
+    USAGE.try_with(Cell::get).unwrap_or_default()
 }
 
 /// Adds to the figures of the measured future that is running, if there is one.

@@ -39,7 +39,7 @@ impl Call {
     /// Who asks; the first thing that every handler wants to know.
     async fn requester(&self) -> Result<Requester, ApiError> {
         let block = &self.state.instance.metrics.blocks.authenticate;
-        let requester = in_block(block, auth::requester(&self.state, &self.request, &self.client)).await.0?;
+        let requester = in_block(block, auth::requester(&self.state, &self.request, &self.client)).await?;
         // It is set once: a handler asks once.
         let _ = self.record.requester.set(requester.clone());
         Ok(requester)
@@ -49,7 +49,7 @@ impl Call {
     async fn body(&mut self) -> Result<Bytes, ApiError> {
         let instance = &self.state.instance;
         let read = body::read(&self.request, &mut self.payload, instance.settings.max_request_body);
-        in_block(&instance.metrics.blocks.read_body, read).await.0
+        in_block(&instance.metrics.blocks.read_body, read).await
     }
 
     /// The query parameter `version` of the operations that only read or delete.

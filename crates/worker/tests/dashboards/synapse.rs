@@ -104,14 +104,14 @@ async fn put_load(synapse: &Synapse, address: Address, user: &str) -> Result<()>
 
 fn moved(before: &Samples, after: &Samples) -> BTreeSet<Series> {
     // Other background processes and transactions run by the clock, whatever the load is.
-    let is_of_the_load =
-        |series: &Series| match (series.name.starts_with("synapse_background_"), series.labels.get("desc")) {
-            (true, _) => ["process-replication-data", "send-cmd"].contains(&series.labels["name"].as_str()),
-            (false, Some(desc)) => {
-                ["room_key", "access_token", "locked"].iter().any(|part| desc.contains(part))
-            }
-            (false, None) => true,
-        };
+    let is_of_the_load = |series: &Series| match (
+        series.name.starts_with("synapse_background_process_"),
+        series.labels.get("desc"),
+    ) {
+        (true, _) => ["process-replication-data", "send-cmd"].contains(&series.labels["name"].as_str()),
+        (false, Some(desc)) => ["room_key", "access_token", "locked"].iter().any(|part| desc.contains(part)),
+        (false, None) => true,
+    };
     let is_theirs = |series: &Series| {
         ["synapse_", "process_", "python_"].iter().any(|start| series.name.starts_with(start))
             && is_of_the_load(series)

@@ -1,4 +1,4 @@
-//! One line for each request, when the last byte of its answer has left: Synapse's format, and the same figures for the metrics.
+//! One line for each request, when the last byte of its answer has left: Synapse's format, with the figures that the metrics have, too.
 
 use std::{
     fmt::Write,
@@ -15,11 +15,21 @@ use actix_web::{
     http::{Method, Version},
     web::Bytes,
 };
-use key_backup_metrics::Served;
+use key_backup_metrics::Work;
 
 use crate::{
     Instance, ListenerContext, auth::Requester, client::Client, extract::query::redacted, record::Record,
 };
+
+/// What one served request took.
+struct Served {
+    status: u16,
+    /// From the request's head to the answer's last byte.
+    time: Duration,
+    work: Work,
+    /// Of the answer's body.
+    bytes: u64,
+}
 
 /// One request and its answer, as far as the log tells of them.
 pub(crate) struct Exchange {
@@ -46,7 +56,6 @@ impl Exchange {
         client: Rc<Client>,
         record: Rc<Record>,
     ) -> Self {
-        instance.metrics.http.received(label(request.method()), servlet);
         let header =
             listener.request_id_header.as_ref().and_then(|name| request.headers().get(name)?.to_str().ok());
         let sequence = instance.next_request();
@@ -90,18 +99,8 @@ impl Exchange {
     }
 
     fn log(&self, status: u16, handled: Duration, bytes: u64, complete: bool) {
-        let (time, database, cpu) = (self.started.elapsed(), self.record.database(), self.record.cpu());
-        let served = Served {
-            status,
-            time,
-            cpu_user: cpu.user,
-            cpu_system: cpu.system,
-            transactions: database.transactions,
-            transaction_time: database.transaction_time,
-            connection_wait: database.connection_wait,
-            bytes,
-        };
-        self.instance.metrics.http.served(label(&self.method), self.servlet, &served);
+        let served = Served { status, time: self.started.elapsed(), work: self.record.work(), bytes };
+        self.record.metrics.served(status, served.time, &served.work, bytes);
         let quiet =
             self.method == Method::OPTIONS || matches!(self.servlet, "HealthResource" | "MetricsResource");
         let line = self.line(&served, handled, complete);
@@ -121,11 +120,11 @@ impl Exchange {
             self.requester(),
             handled.as_secs_f64(),
             served.time.saturating_sub(handled).as_secs_f64(),
-            served.cpu_user.as_secs_f64(),
-            served.cpu_system.as_secs_f64(),
-            served.connection_wait.as_secs_f64(),
-            served.transaction_time.as_secs_f64(),
-            served.transactions,
+            served.work.cpu.user.as_secs_f64(),
+            served.work.cpu.system.as_secs_f64(),
+            served.work.connection_wait.as_secs_f64(),
+            served.work.transaction_time.as_secs_f64(),
+            served.work.transactions,
             served.bytes,
             served.status,
             if complete { "" } else { "!" },
@@ -146,16 +145,6 @@ impl Exchange {
 
     fn requester(&self) -> String {
         self.record.requester.get().map_or_else(|| "None".to_owned(), Requester::log_name)
-    }
-}
-
-/// The method as the label of a metric. Clients may invent methods, and each label is kept for ever.
-fn label(method: &Method) -> &str {
-    match *method {
-        Method::GET | Method::HEAD | Method::PUT | Method::POST | Method::DELETE | Method::OPTIONS => {
-            method.as_str()
-        }
-        _ => "other",
     }
 }
 

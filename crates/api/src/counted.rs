@@ -26,14 +26,14 @@ impl AppState {
         let row = match self.database.version(user, version, remembered, Count::Never).await? {
             VersionOutcome::UnknownVersion => return Ok(None),
             VersionOutcome::Found(info) => {
-                self.counts.note(remembered, |_| true);
+                self.counts.note_remembered();
                 return Ok(Some(info));
             }
             VersionOutcome::NotCounted(row) => row,
         };
         let known = self.counts.get(user, version).await;
         let Ok(info) = row.with_count(known.count) else { return self.counted_version(user, version).await };
-        self.counts.note(known.count, |_| true);
+        self.counts.note(&known, |_| true);
         self.counts.set(user, &known, info.keys, version.is_none()).await;
         Ok(Some(info))
     }
@@ -47,7 +47,7 @@ impl AppState {
         let known = self.counts.get(user, version).await;
         match self.database.version(user, version, known.count, Count::IfNeeded).await? {
             VersionOutcome::Found(info) => {
-                self.counts.note(known.count, |known| known == info.keys);
+                self.counts.note(&known, |known| known == info.keys);
                 self.counts.set(user, &known, info.keys, version.is_none()).await;
                 Ok(Some(info))
             }
@@ -65,7 +65,7 @@ impl AppState {
         let Turn { known, _flight } = self.turn(user, version).await;
         let deleted = self.database.delete_keys(user, version, selection, known.count).await?;
         if let Some(deleted) = deleted {
-            self.counts.note(known.count, |known| deleted.keys.etag.follows(known.etag));
+            self.counts.note(&known, |known| deleted.keys.etag.follows(known.etag));
             self.counts.set(user, &known, deleted.keys, false).await;
         }
         Ok(deleted)

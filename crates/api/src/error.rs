@@ -142,6 +142,19 @@ impl ApiError {
         body
     }
 
+    /// What kind of error it is, in a word for metrics.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match (self, self.parts().0.as_u16()) {
+            (Self::WrongVersion(_), _) => "wrong_version",
+            (_, 401 | 403) => "unauthorized",
+            (_, 404) => "not_found",
+            (_, 429) => "rate_limited",
+            (_, 400..=499) => "invalid",
+            (_, 503) => "unavailable",
+            _ => "error",
+        }
+    }
+
     /// Whether the worker failed, and not the client.
     pub(crate) fn is_ours(&self) -> bool {
         self.parts().0.is_server_error()

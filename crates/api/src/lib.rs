@@ -8,7 +8,6 @@ mod access_log;
 mod auth;
 mod client;
 mod counted;
-mod cpu;
 mod error;
 mod extract;
 #[cfg(any(test, fuzzing))]
@@ -22,6 +21,7 @@ mod routes;
 mod service;
 mod state;
 mod uploads;
+mod work;
 
 pub use auth::{
     AppService, AppServices, AuthSettings, GuestTokens, IntrospectionError, Mas, MasError, MasSettings,

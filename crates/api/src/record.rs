@@ -2,12 +2,11 @@
 
 use std::cell::{Cell, OnceCell};
 
-use key_backup_storage::DatabaseUsage;
+use key_backup_metrics::{RequestMetrics, Work};
 
-use crate::{auth::Requester, cpu::CpuTime};
+use crate::auth::Requester;
 
 /// Filled while a request is served, read once when its answer has left.
-#[derive(Debug, Default)]
 pub(crate) struct Record {
     /// Who asked, once that is known.
     pub(crate) requester: OnceCell<Requester>,
@@ -21,15 +20,29 @@ pub(crate) struct Record {
     pub(crate) keys_deleted: Cell<Option<u64>>,
     /// Keys that were sent to the client.
     pub(crate) rows_out: Cell<Option<u64>>,
-    database: Cell<DatabaseUsage>,
-    cpu: Cell<CpuTime>,
+    /// Counts the request.
+    pub(crate) metrics: RequestMetrics,
+    work: Cell<Work>,
 }
 
 impl Record {
+    pub(crate) fn new(metrics: RequestMetrics) -> Self {
+        Self {
+            requester: OnceCell::new(),
+            keys_in: Cell::default(),
+            keys_added: Cell::default(),
+            keys_replaced: Cell::default(),
+            keys_deleted: Cell::default(),
+            rows_out: Cell::default(),
+            metrics,
+            work: Cell::default(),
+        }
+    }
+
     /// Adds work that was done for the request.
-    pub(crate) fn add_work(&self, database: DatabaseUsage, cpu: CpuTime) {
-        self.database.set(self.database.get().plus(database));
-        self.cpu.set(self.cpu.get().plus(cpu));
+    pub(crate) fn add_work(&self, work: &Work) {
+        self.metrics.worked(work);
+        self.work.set(self.work.get().plus(work));
     }
 
     /// Adds keys that were written into the answer.
@@ -37,12 +50,9 @@ impl Record {
         self.rows_out.set(Some(self.rows_out.get().unwrap_or(0) + u64::from(rows)));
     }
 
-    pub(crate) fn database(&self) -> DatabaseUsage {
-        self.database.get()
-    }
-
-    pub(crate) fn cpu(&self) -> CpuTime {
-        self.cpu.get()
+    /// All work that was done for the request so far.
+    pub(crate) fn work(&self) -> Work {
+        self.work.get()
     }
 
     /// The fields that this worker adds to Synapse's line, in the order in which they are written.

@@ -60,8 +60,32 @@ impl Route {
         self.methods().split(", ").any(|name| name == method.as_str())
     }
 
+    /// What the method does to the resource, in a word for metrics; `None` where that is no operation of a key backup.
+    pub(crate) fn operation(&self, method: &Method) -> Option<&'static str> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        if !self.allows(method) {
+            return None;
+        }
+        let [get, put, post_or_delete] = match self {
+            Self::Keys { room: None, .. } => ["get_keys", "put_keys", "delete_keys"],
+            Self::Keys { session: None, .. } => ["get_room_keys", "put_room_keys", "delete_room_keys"],
+            Self::Keys { .. } => ["get_key", "put_key", "delete_key"],
+            Self::LatestVersion => ["get_latest_version", "", "create_version"],
+            Self::Version(_) => ["get_version", "put_version", "delete_version"],
+            Self::Health | Self::Metrics | Self::Unknown => return None,
+        };
+        Some(match *method {
+            Method::GET => get,
+            Method::PUT => put,
+            _ => post_or_delete,
+        })
+    }
+
     /// Synapse's name for the group of endpoints, as it stands in metrics.
-    pub(crate) fn servlet(&self) -> &'static str {
+    pub(crate) fn servlet(&self, method: &Method) -> &'static str {
+        if method == Method::OPTIONS {
+            return "OptionsResource";
+        }
         match self {
             Self::Keys { .. } => "RoomKeysServlet",
             Self::LatestVersion => "RoomKeysNewVersionServlet",
@@ -70,6 +94,19 @@ impl Route {
             Self::Metrics => "MetricsResource",
             Self::Unknown => "ClientRestResource",
         }
+    }
+}
+
+/// The method as the label of a metric. Clients may invent methods, and each label is kept for ever.
+pub(crate) fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::PUT => "PUT",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
     }
 }
 

@@ -8,17 +8,16 @@ use actix_web::{
     http::Method,
     web::{self, Data, Payload, ServiceConfig},
 };
-use key_backup_storage::measured;
 
 use crate::{
     ApiError, AppState, ListenerContext, Serves,
     access_log::Exchange,
     client::Client,
-    cpu::metered,
     handlers::{self, Call},
     record::Record,
     reply,
-    routes::Route,
+    routes::{Route, method_label},
+    work::weighed,
 };
 
 /// Serves everything on all listeners of one thread.
@@ -35,19 +34,26 @@ async fn serve(request: HttpRequest, payload: Payload, state: Data<AppState>) ->
         return HttpResponse::InternalServerError().finish();
     };
     let route = served_route(listener, request.path());
-    let record = Rc::new(Record::default());
+    let servlet = route.servlet(request.method());
+    let metrics = instance.metrics.http.received(method_label(request.method()), servlet);
+    let record = Rc::new(Record::new(metrics));
     let client = Rc::new(Client::of(&request, listener));
     let exchange = Exchange::begin(
         Arc::clone(&instance),
         listener,
         &request,
-        route.servlet(),
+        servlet,
         Rc::clone(&client),
         Rc::clone(&record),
     );
     let call = Call { state, request, client, record: Rc::clone(&record), payload };
-    let ((result, database), cpu) = metered(measured(Box::pin(answer(call, route)))).await;
-    record.add_work(database, cpu);
+    let operation = route.operation(call.request.method());
+    let (result, work) = weighed(Box::pin(answer(call, route))).await;
+    record.add_work(&work);
+    if let Some(operation) = operation {
+        let outcome = result.as_ref().map_or_else(ApiError::outcome, |_| "ok");
+        instance.metrics.operations.ended(operation, outcome);
+    }
     let response = result.unwrap_or_else(|error| {
         if error.is_ours() {
             tracing::error!(request = exchange.id(), "{}", chain(&error));

@@ -10,16 +10,12 @@ use std::{
 };
 
 use actix_web::{rt, web::Data};
+use key_backup_metrics::{Uploaded, Work};
 use key_backup_model::{BackupVersion, KeyCount, UploadRow, UserId, merge};
-use key_backup_storage::{DatabaseUsage, PutOutcome, StorageError, Upload, measured};
+use key_backup_storage::{PutOutcome, StorageError, Upload};
 use tokio::sync::oneshot;
 
-use crate::{
-    AppState,
-    counted::Turn,
-    cpu::{CpuTime, metered},
-    record::Record,
-};
+use crate::{AppState, counted::Turn, record::Record, work::weighed};
 
 /// Keys that are merged at the most: what a client sends in one of its larger uploads. An upload of more is stored by itself.
 const MERGED: usize = 1000;
@@ -35,7 +31,7 @@ struct Waiting {
 
 struct Answer {
     outcome: Result<PutOutcome, StorageError>,
-    work: (DatabaseUsage, CpuTime),
+    work: Work,
 }
 
 impl Uploads {
@@ -87,7 +83,7 @@ pub(crate) async fn put_keys(
         rt::spawn(empty(state.clone(), user.clone(), version));
     }
     let Answer { outcome, work } = answered.await.map_err(|_| StorageError::abandoned())?;
-    record.add_work(work.0, work.1);
+    record.add_work(&work);
     outcome
 }
 
@@ -99,14 +95,16 @@ async fn empty(state: Data<AppState>, user: UserId, version: BackupVersion) {
         if group.is_empty() {
             return;
         }
-        let (rows, answers): (Vec<_>, Vec<_>) =
+        let (rows, answers): (Vec<Vec<UploadRow>>, Vec<_>) =
             group.into_iter().map(|each| (each.rows, each.answer)).unzip();
+        let keys = rows.iter().map(|rows| rows.len() as u64).sum();
         let upload =
             Upload { user: user.clone(), version, rows: merge::merged(rows), known: turn.known.count };
-        let ((outcome, database), cpu) = metered(measured(Box::pin(state.database.put_keys(upload)))).await;
-        tell(answers, outcome.clone(), (database, cpu));
-        if let Ok(PutOutcome::Stored { keys, added, replaced }) = outcome {
-            state.remember(&user, &turn, keys, added + replaced > 0).await;
+        let (outcome, work) = weighed(state.database.put_keys(upload)).await;
+        tell(answers, outcome.clone(), work);
+        if let Ok(PutOutcome::Stored { keys: count, added, replaced }) = outcome {
+            state.instance.metrics.operations.uploaded(Uploaded { keys, added, replaced });
+            state.remember(&user, &turn, count, added + replaced > 0).await;
         }
     }
 }
@@ -114,7 +112,7 @@ async fn empty(state: Data<AppState>, user: UserId, version: BackupVersion) {
 fn tell(
     answers: Vec<oneshot::Sender<Answer>>,
     outcome: Result<PutOutcome, StorageError>,
-    work: (DatabaseUsage, CpuTime),
+    work: Work,
 ) {
     let others = outcome.clone().map(|outcome| match outcome {
         PutOutcome::Stored { keys, .. } => PutOutcome::Stored { keys, added: 0, replaced: 0 },
@@ -122,7 +120,7 @@ fn tell(
     });
     let mut first = Some(Answer { outcome, work });
     for answer in answers {
-        let of_other = || Answer { outcome: others.clone(), work: Default::default() };
+        let of_other = || Answer { outcome: others.clone(), work: Work::default() };
         // A client that has left waits no more.
         let _ = answer.send(first.take().unwrap_or_else(of_other));
     }
@@ -132,7 +130,7 @@ impl AppState {
     async fn remember(&self, user: &UserId, turn: &Turn<'_>, keys: KeyCount, changed: bool) {
         let is_right =
             |known: KeyCount| if changed { keys.etag.follows(known.etag) } else { keys.etag == known.etag };
-        self.counts.note(turn.known.count, is_right);
+        self.counts.note(&turn.known, is_right);
         self.counts.set(user, &turn.known, keys, true).await;
     }
 }

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use key_backup_metrics::{self as metrics, Metrics};
+use key_backup_metrics::{self as metrics, Eviction, Metrics};
 use key_backup_model::UserId;
 use sha2::{Digest, Sha256};
 
@@ -82,6 +82,7 @@ impl<V: Clone> Tokens<V> {
             changes: 0,
             believed_until: [None; 2],
         };
+        metrics.cache.tokens_limit(CAPACITY);
         Self { state: Mutex::new(state), metrics }
     }
 
@@ -117,7 +118,10 @@ impl<V: Clone> Tokens<V> {
         }
         state.entries.insert(hash, Entry { value, users, inserted: now });
         state.oldest_first.push_back((hash, now));
+        let before = state.entries.len();
         state.shrink(now);
+        let reason = if before > CAPACITY { Eviction::Size } else { Eviction::Time };
+        self.metrics.cache.tokens_forgotten(reason, before - state.entries.len());
         self.observe(&state);
     }
 
@@ -133,7 +137,7 @@ impl<V: Clone> Tokens<V> {
         }
         state.changes += 1;
         let forgotten = before - state.entries.len();
-        self.metrics.cache.tokens_invalidated.inc_by(forgotten as u64);
+        self.metrics.cache.tokens_forgotten(Eviction::Invalidation, forgotten);
         self.observe(&state);
     }
 
@@ -144,6 +148,10 @@ impl<V: Clone> Tokens<V> {
             state.clear();
         }
         state.believed_until[witness as usize] = Some(moment + LEASE);
+        match witness {
+            Witness::Subscription => self.metrics.replication.subscription_vouched.touch(),
+            Witness::Table => self.metrics.replication.table_vouched.touch(),
+        }
         self.observe(&state);
     }
 
@@ -156,7 +164,7 @@ impl<V: Clone> Tokens<V> {
     }
 
     fn observe(&self, state: &State<V>) {
-        self.metrics.cache.tokens_cached.set(i64::try_from(state.entries.len()).unwrap_or(i64::MAX));
+        self.metrics.cache.tokens_remembered(state.entries.len());
     }
 
     fn state(&self) -> MutexGuard<'_, State<V>> {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use prometheus::{Error, HistogramVec, Registry};
+use prometheus::{Error, HistogramVec};
 
-use crate::family::histograms;
+use crate::family::{Registry, histograms};
 
 /// Measures what is asked of others before a request is let in.
 pub struct AuthMetrics {

@@ -1,45 +1,51 @@
 //! Requests and answers, under the names of Synapse's `synapse.http.request_metrics`.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
-use prometheus::{CounterVec, Error, HistogramVec, IntCounterVec, IntGaugeVec, Registry};
+use prometheus::{Error, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use crate::family::{counters, gauges, histograms, seconds};
-
-/// What one served request took.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Served {
-    /// The HTTP status.
-    pub status: u16,
-    /// From the request's head to the answer's last byte.
-    pub time: Duration,
-    /// CPU time in user mode.
-    pub cpu_user: Duration,
-    /// CPU time in the kernel.
-    pub cpu_system: Duration,
-    /// Transactions on PostgreSQL.
-    pub transactions: u64,
-    /// Time in them.
-    pub transaction_time: Duration,
-    /// Time spent waiting for a connection.
-    pub connection_wait: Duration,
-    /// Bytes of the answer's body.
-    pub bytes: u64,
-}
+use crate::{
+    Work,
+    family::{Registry, counters, gauges, histograms},
+    work::{WorkCounters, WorkFamily},
+};
 
 /// Counts requests by method and servlet (Synapse's name for a group of endpoints).
 pub struct HttpMetrics {
     received: IntCounterVec,
     in_flight: IntGaugeVec,
+    in_flight_work: WorkFamily,
     responses: IntCounterVec,
     response_count: IntCounterVec,
     response_time: HistogramVec,
-    cpu_user: CounterVec,
-    cpu_system: CounterVec,
-    transactions: IntCounterVec,
-    transaction_time: CounterVec,
-    connection_wait: CounterVec,
-    size: IntCounterVec,
+    response_work: WorkFamily,
+    response_size: IntCounterVec,
+    /// Looking up each series for itself would be half of what counting costs.
+    kinds: RwLock<HashMap<(&'static str, &'static str), Arc<RequestKind>>>,
+}
+
+/// The counters of all requests that share method and servlet.
+struct RequestKind {
+    method: &'static str,
+    servlet: &'static str,
+    received: IntCounter,
+    in_flight: IntGauge,
+    in_flight_work: WorkCounters,
+    response_count: IntCounter,
+    response_work: WorkCounters,
+    response_size: IntCounter,
+    responses: IntCounterVec,
+    response_time: HistogramVec,
+}
+
+/// One request, from its head to the last byte of its answer. It is in flight until this is dropped, also where it is never answered
+/// because its client has left.
+pub struct RequestMetrics {
+    kind: Arc<RequestKind>,
 }
 
 const SERVLET: &[&str] = &["method", "servlet"];
@@ -52,39 +58,67 @@ impl HttpMetrics {
         Ok(Self {
             received: counters(registry, &name("requests_received_total"), "Requests whose head has arrived.", SERVLET)?,
             in_flight: gauges(registry, &name("in_flight_requests_count"), "Requests that are being served.", SERVLET)?,
+            in_flight_work: WorkFamily::new(registry, &name("in_flight_requests"), "requests, counted while they are served; a restore's after each of its pages", SERVLET)?,
             responses: counters(registry, &name("responses_total"), "Answers by status.", &["method", "code"])?,
             response_count: counters(registry, &name("response_count_total"), "Answers sent.", TAGGED)?,
-            response_time: histograms(registry, &name("response_time_seconds"), "From a request's head to its answer's last byte.", &["method", "servlet", "tag", "code"])?,
-            cpu_user: seconds(registry, &name("response_ru_utime_seconds_total"), "CPU time in user mode.", TAGGED)?,
-            cpu_system: seconds(registry, &name("response_ru_stime_seconds_total"), "CPU time in the kernel.", TAGGED)?,
-            transactions: counters(registry, &name("response_db_txn_count_total"), "Transactions on PostgreSQL.", TAGGED)?,
-            transaction_time: seconds(registry, &name("response_db_txn_duration_seconds_total"), "Time in transactions.", TAGGED)?,
-            connection_wait: seconds(registry, &name("response_db_sched_duration_seconds_total"), "Time spent waiting for a connection.", TAGGED)?,
-            size: counters(registry, &name("response_size_total"), "Bytes of answers' bodies.", TAGGED)?,
+            response_time: histograms(registry, &name("response_time_seconds"), "Seconds from a request's head to its answer's last byte.", &["method", "servlet", "tag", "code"])?,
+            response_work: WorkFamily::new(registry, &name("response"), "requests, counted when the answer has been sent", TAGGED)?,
+            response_size: counters(registry, &name("response_size_total"), "Bytes of answers' bodies.", TAGGED)?,
+            kinds: RwLock::default(),
         })
     }
 
-    /// A request's head has arrived; [`Self::served`] has to follow.
-    pub fn received(&self, method: &str, servlet: &str) {
-        self.received.with_label_values(&[method, servlet]).inc();
-        self.in_flight.with_label_values(&[method, servlet]).inc();
+    /// A request's head has arrived. The method has to be one of a few: each is a series for ever.
+    pub fn received(&self, method: &'static str, servlet: &'static str) -> RequestMetrics {
+        let known =
+            self.kinds.read().unwrap_or_else(PoisonError::into_inner).get(&(method, servlet)).cloned();
+        let kind = known.unwrap_or_else(|| self.new_kind(method, servlet));
+        kind.received.inc();
+        kind.in_flight.inc();
+        RequestMetrics { kind }
     }
 
-    /// The last byte of a request's answer has been handed to the connection, or the client has left.
-    pub fn served(&self, method: &str, servlet: &str, served: &Served) {
-        let code = served.status.to_string();
-        let tagged = &[method, servlet, ""];
-        self.in_flight.with_label_values(&[method, servlet]).dec();
-        self.responses.with_label_values(&[method, &code]).inc();
-        self.response_count.with_label_values(tagged).inc();
-        self.response_time
-            .with_label_values(&[method, servlet, "", &code])
-            .observe(served.time.as_secs_f64());
-        self.cpu_user.with_label_values(tagged).inc_by(served.cpu_user.as_secs_f64());
-        self.cpu_system.with_label_values(tagged).inc_by(served.cpu_system.as_secs_f64());
-        self.transactions.with_label_values(tagged).inc_by(served.transactions);
-        self.transaction_time.with_label_values(tagged).inc_by(served.transaction_time.as_secs_f64());
-        self.connection_wait.with_label_values(tagged).inc_by(served.connection_wait.as_secs_f64());
-        self.size.with_label_values(tagged).inc_by(served.bytes);
+    fn new_kind(&self, method: &'static str, servlet: &'static str) -> Arc<RequestKind> {
+        let (labels, tagged) = (&[method, servlet], &[method, servlet, ""]);
+        let kind = Arc::new(RequestKind {
+            method,
+            servlet,
+            received: self.received.with_label_values(labels),
+            in_flight: self.in_flight.with_label_values(labels),
+            in_flight_work: self.in_flight_work.with(labels),
+            response_count: self.response_count.with_label_values(tagged),
+            response_work: self.response_work.with(tagged),
+            response_size: self.response_size.with_label_values(tagged),
+            responses: self.responses.clone(),
+            response_time: self.response_time.clone(),
+        });
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(kinds.entry((method, servlet)).or_insert(kind))
+    }
+}
+
+impl RequestMetrics {
+    /// Work was done for the request.
+    pub fn worked(&self, work: &Work) {
+        self.kind.in_flight_work.add(work);
+    }
+
+    /// The last byte of the answer has been handed to the connection, or the client has left. `work` is all that was done; `bytes`
+    /// are those of the body.
+    pub fn served(&self, status: u16, time: Duration, work: &Work, bytes: u64) {
+        let kind = &self.kind;
+        let code = status.to_string();
+        kind.responses.with_label_values(&[kind.method, &code]).inc();
+        let labels = &[kind.method, kind.servlet, "", &code];
+        kind.response_time.with_label_values(labels).observe(time.as_secs_f64());
+        kind.response_count.inc();
+        kind.response_work.add(work);
+        kind.response_size.inc_by(bytes);
+    }
+}
+
+impl Drop for RequestMetrics {
+    fn drop(&mut self) {
+        self.kind.in_flight.dec();
     }
 }

@@ -58,7 +58,7 @@ impl Database {
         let client = self.connection(query.desc).await?;
         let started = Instant::now();
         let rows = read(&client, query.sql, params).await;
-        self.ended(query, started);
+        self.ended(query, started, rows.is_ok());
         rows.map_err(|error| self.failed(StorageError::from_query(query.desc, error)))
     }
 
@@ -72,7 +72,7 @@ impl Database {
         let client = self.connection(query.desc).await?;
         let started = Instant::now();
         let visited = visit_rows(&client, query.sql, params, visit).await;
-        self.ended(query, started);
+        self.ended(query, started, visited.is_ok());
         visited.map_err(|error| self.failed(StorageError::from_query(query.desc, error)))
     }
 
@@ -100,7 +100,7 @@ impl Database {
         loop {
             let started = Instant::now();
             let rows = change(client, query.sql, users, params).await;
-            self.ended(query, started);
+            self.ended(query, started, rows.is_ok());
             match rows {
                 Err(error) if attempt < RETRIES && is_conflict(&error) => {
                     attempt += 1;
@@ -122,10 +122,18 @@ impl Database {
         client.map_err(|source| self.failed(StorageError::Unavailable { desc, source: Arc::new(source) }))
     }
 
-    fn ended(&self, query: Query, started: Instant) {
+    fn ended(&self, query: Query, started: Instant, well: bool) {
         let time: Duration = started.elapsed();
         self.metrics.storage.transaction(query.desc, query.verb, time);
+        if well {
+            self.metrics.storage.succeeded();
+        }
         usage::add(DatabaseUsage { transactions: 1, transaction_time: time, ..DatabaseUsage::default() });
+    }
+
+    /// Counts a statement that so many uploads have shared, with so many keys in all.
+    pub(crate) fn count_batch(&self, uploads: usize, keys: usize) {
+        self.metrics.storage.batch(uploads, keys);
     }
 
     fn failed(&self, error: StorageError) -> StorageError {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use deadpool_postgres::Pool;
-use key_backup_metrics::Metrics;
+use key_backup_metrics::{Metrics, PoolStatus};
 
 use crate::{ConnectError, Database, DatabaseSettings, pool::PoolFactory};
 
@@ -65,17 +65,17 @@ impl Databases {
 
     /// Brings the gauges of the pools up to date, for a scrape.
     pub fn observe_pools(&self) {
-        let (mut open, mut idle, mut waiting) = (0, 0, 0);
+        let mut sum = PoolStatus::default();
         let threads = self.begun();
         for status in
             threads.values().map(Database::pool_status).chain(self.checks.as_ref().map(Pool::status))
         {
-            open += status.size;
-            idle += status.available;
-            waiting += status.waiting;
+            sum.open += status.size;
+            sum.idle += status.available;
+            sum.waiting += status.waiting;
+            sum.max += status.max_size;
         }
-        let gauges = &self.metrics.storage;
-        gauges.pool_status(open, idle, waiting);
+        self.metrics.storage.observe_pools(sum);
     }
 
     fn begun(&self) -> MutexGuard<'_, HashMap<ThreadId, Database>> {

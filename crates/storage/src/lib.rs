@@ -42,5 +42,5 @@ pub use settings::{
 };
 pub use stored_key::StoredKey;
 pub use tls::TlsError;
-pub use usage::{DatabaseUsage, measured};
+pub use usage::{DatabaseUsage, measured, used_so_far};
 pub use versions::{Count, UncountedVersion, UpdateOutcome, VersionOutcome};

@@ -141,6 +141,7 @@ impl Database {
         let rows = self.change_with(&client, PUT, &columns.user_id, &params).await?;
         // An outcome may need a connection, and there may be no other.
         drop(client);
+        self.count_batch(uploads.len(), columns.room_id.len());
         let mut outcomes = vec![PutOutcome::UnknownVersion; uploads.len()];
         for row in &rows {
             let number = usize::try_from(row.get::<_, i32>("number")).unwrap_or(usize::MAX);

@@ -4,6 +4,8 @@
 
 use std::{cell::Cell, future::Future, time::Duration};
 
+use key_backup_metrics::Work;
+
 /// Database work of one measured future.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DatabaseUsage {
@@ -27,6 +29,25 @@ impl DatabaseUsage {
     }
 }
 
+impl DatabaseUsage {
+    /// What has been added since it was `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            transactions: self.transactions.saturating_sub(before.transactions),
+            transaction_time: self.transaction_time.saturating_sub(before.transaction_time),
+            connection_wait: self.connection_wait.saturating_sub(before.connection_wait),
+        }
+    }
+}
+
+impl From<DatabaseUsage> for Work {
+    fn from(usage: DatabaseUsage) -> Self {
+        let DatabaseUsage { transactions, transaction_time, connection_wait } = usage;
+        Self { transactions, transaction_time, connection_wait, ..Self::default() }
+    }
+}
+
 tokio::task_local! {
     static USAGE: Cell<DatabaseUsage>;
 }
@@ -38,6 +59,11 @@ pub async fn measured<F: Future>(future: F) -> (F::Output, DatabaseUsage) {
         (output, USAGE.with(Cell::get))
     };
     USAGE.scope(Cell::new(DatabaseUsage::default()), measured).await
+}
+
+/// What the measured future that is running has done so far; nothing where none is.
+pub fn used_so_far() -> DatabaseUsage {
+    USAGE.try_with(Cell::get).unwrap_or_default()
 }
 
 /// Adds to the figures of the measured future that is running, if there is one.

@@ -14,6 +14,7 @@ use crate::{
     listen::{self, Bound, Listening},
     replication, schema,
     telemetry::LogHandle,
+    threads,
     tls::Certificates,
     watchdog::Watchdog,
 };
@@ -40,7 +41,9 @@ impl App {
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let backends = Backends::prepare(&config)?;
         let threads = backends.databases.threads();
-        let mut schema = schema::Check::new(backends.for_checks(), config.database.allow_unsafe_locale);
+        let process = backends.metrics.background.process("check-schema");
+        let mut schema =
+            schema::Check::new(backends.for_checks(), config.database.allow_unsafe_locale, process);
         schema.first_try().await?;
         let mut certificates = Certificates::default();
         let listening = Listening::open(&config.listeners, &mut certificates)?;
@@ -50,6 +53,7 @@ impl App {
         let watchdog = Watchdog::of_environment(threads * listening.sockets.len());
         let watched = watchdog.clone();
         let service = move || {
+            threads::measure_this_thread(&instance.metrics);
             watched.iter().for_each(Watchdog::watch_this_loop);
             let state = AppState::of_this_thread(Arc::clone(&instance));
             Service::new().configure(|service| configure(service, state))

@@ -12,5 +12,6 @@ mod listen;
 mod replication;
 mod schema;
 pub mod telemetry;
+mod threads;
 mod tls;
 mod watchdog;

@@ -10,8 +10,8 @@ use key_backup_api::{Owner, Synapse};
 use key_backup_cache::{
     CACHE_FUNCTIONS, Counts, Invalidation, Listener, Redis, SharedCounts, Tokens, UserIps, Witness,
 };
-use key_backup_metrics::Metrics;
-use key_backup_storage::{Database, Databases, InvalidationRow, Invalidations, StorageError};
+use key_backup_metrics::{BackgroundProcess, Metrics};
+use key_backup_storage::{Database, Databases, InvalidationRow, Invalidations, StorageError, measured};
 use tokio::time::sleep;
 
 use crate::config::Config;
@@ -38,7 +38,8 @@ pub(crate) fn start(
         Listener::new(redis, &config.server_name, Arc::clone(&tokens), counts, Arc::clone(metrics));
     actix_web::rt::spawn(listener.run());
     if let Some(database) = databases.for_checks() {
-        actix_web::rt::spawn(watch(database, Arc::clone(&tokens), watch_counts));
+        let process = metrics.background.process("watch-invalidations");
+        actix_web::rt::spawn(watch(database, Arc::clone(&tokens), watch_counts, process));
     } else {
         tracing::warn!(
             "every token is asked of PostgreSQL: cp_max leaves no connection to watch for logouts"
@@ -53,11 +54,14 @@ pub(crate) fn start(
 }
 
 /// Reads the table for ever. A row is committed with what it tells of, so that a logout is seen here even if Synapse cannot reach Redis.
-async fn watch(database: Database, tokens: Arc<Tokens<Owner>>, counts: Counts) {
+async fn watch(database: Database, tokens: Arc<Tokens<Owner>>, counts: Counts, process: BackgroundProcess) {
     let mut window = None;
     loop {
         let started = Instant::now();
-        match read(&database, &mut window, &tokens, &counts).await {
+        let reading = Box::pin(measured(read(&database, &mut window, &tokens, &counts)));
+        let (outcome, usage) = process.run(reading).await;
+        process.worked(&usage.into());
+        match outcome {
             Ok(()) => tokens.vouch(Witness::Table, started),
             Err(error) => {
                 tokens.doubt(Witness::Table);

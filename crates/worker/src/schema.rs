@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use key_backup_storage::Database;
+use key_backup_metrics::BackgroundProcess;
+use key_backup_storage::{Database, measured};
 
 /// How long the start waits for the database: whatever else may be wrong is to be told within two seconds.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -14,11 +15,12 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct Check {
     database: Option<Database>,
     allow_unsafe_locale: bool,
+    process: BackgroundProcess,
 }
 
 impl Check {
-    pub(crate) fn new(database: Database, allow_unsafe_locale: bool) -> Self {
-        Self { database: Some(database), allow_unsafe_locale }
+    pub(crate) fn new(database: Database, allow_unsafe_locale: bool, process: BackgroundProcess) -> Self {
+        Self { database: Some(database), allow_unsafe_locale, process }
     }
 
     /// Checks before anything is opened. A database that cannot be reached is checked later.
@@ -28,8 +30,10 @@ impl Check {
     /// What the database lacks.
     pub(crate) async fn first_try(&mut self) -> anyhow::Result<()> {
         let Some(database) = &self.database else { return Ok(()) };
-        let check = database.check_schema(self.allow_unsafe_locale);
-        match tokio::time::timeout(PATIENCE, check).await {
+        let check = tokio::time::timeout(PATIENCE, database.check_schema(self.allow_unsafe_locale));
+        let (outcome, usage) = self.process.run(Box::pin(measured(check))).await;
+        self.process.worked(&usage.into());
+        match outcome {
             Ok(Ok(outcome)) => {
                 self.database = None;
                 Ok(outcome?)

@@ -6,6 +6,7 @@ mod demo;
 mod dist;
 mod fuzz;
 mod interrupt;
+mod metrics_doc;
 mod packages;
 mod schemathesis;
 mod services;
@@ -75,6 +76,8 @@ enum Command {
     },
     /// Make what operators get: archive, Debian package (with cargo-deb), bill of materials, checksums
     Dist,
+    /// Write docs/metrics.md from the metrics that the worker registers
+    MetricsDoc,
     /// Start the servers that tests need for `cargo test -p ...`, and stay until Ctrl-C
     Services,
 }
@@ -101,6 +104,7 @@ fn run(command: Command) -> Result<()> {
             Command::Fuzz { minutes, only } => fuzz::run(minutes, only.as_deref()).await,
             Command::Schemathesis { examples } => schemathesis::run(examples).await,
             Command::Dist => dist::run().await,
+            Command::MetricsDoc => metrics_doc::run(),
             Command::Services => services::run().await,
         }
     };

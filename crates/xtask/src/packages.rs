@@ -24,8 +24,10 @@ const REDIS: Package = Package { name: "redis-server", present: || in_path("redi
 const NGINX: Package = Package { name: "nginx", present: || in_path("nginx") };
 const HAPROXY: Package = Package { name: "haproxy", present: || in_path("haproxy") };
 const CADDY: Package = Package { name: "caddy", present: || in_path("caddy") };
+/// With it comes promtool.
+const PROMETHEUS: Package = Package { name: "prometheus", present: || in_path("prometheus") };
 /// All servers that tests and the demo start.
-pub(crate) const SERVERS: [Package; 5] = [POSTGRESQL, REDIS, NGINX, HAPROXY, CADDY];
+pub(crate) const SERVERS: [Package; 6] = [POSTGRESQL, REDIS, NGINX, HAPROXY, CADDY, PROMETHEUS];
 /// What it takes to make a Python environment and to build Synapse's PostgreSQL driver in it.
 pub(crate) const PYTHON: [Package; 3] = [
     Package { name: "python3-venv", present: || synapse::python("import venv, ensurepip").is_some() },

@@ -24,5 +24,6 @@ pub(crate) async fn answer(
     let deleted = call.state.delete_keys(&user, version, &selection).await?;
     let deleted = deleted.ok_or_else(unknown_version)?;
     call.record.keys_deleted.set(Some(deleted.deleted));
+    call.state.instance.metrics.operations.deleted(deleted.deleted);
     Ok(reply::json(format!(r#"{{"etag":"{}","count":{}}}"#, deleted.keys.etag, deleted.keys.count)))
 }

@@ -41,6 +41,7 @@ async fn one_key(
             let mut body = Vec::with_capacity(key.session_data.len() + 128);
             json::key(&mut body, &key);
             call.record.add_rows_out(1);
+            call.state.instance.metrics.operations.restored(1);
             Ok(reply::json(body))
         }
     }

@@ -5,14 +5,15 @@
 //! field; `current_version` is the current one.
 
 use actix_web::{HttpResponse, web::Bytes};
+use key_backup_metrics::Work;
 use key_backup_model::{
     BodyError, UploadRow,
     upload::{self, ContentError, Place},
 };
-use key_backup_storage::{DatabaseUsage, PutOutcome, StorageError};
+use key_backup_storage::{PutOutcome, StorageError};
 
 use super::{Call, room_id, session_id};
-use crate::{ApiError, cpu, reply, uploads};
+use crate::{ApiError, reply, uploads, work::elsewhere};
 
 type Parsed = Result<Result<Vec<UploadRow>, ContentError>, BodyError>;
 
@@ -37,7 +38,10 @@ pub(crate) async fn answer(
     let keys_in = rows.len() as u64;
     match uploads::put_keys(&call.state, &call.record, &user, version, rows).await? {
         PutOutcome::UnknownVersion => Err(not_found()),
-        PutOutcome::NotCurrent { current } => Err(ApiError::WrongVersion(current)),
+        PutOutcome::NotCurrent { current } => {
+            call.state.instance.metrics.operations.refused(keys_in);
+            Err(ApiError::WrongVersion(current))
+        }
         PutOutcome::Stored { keys, added, replaced } => {
             if let Some(error) = bad_content {
                 return Err(ApiError::Upload(error, place));
@@ -45,6 +49,7 @@ pub(crate) async fn answer(
             call.record.keys_in.set(Some(keys_in));
             call.record.keys_added.set(Some(added));
             call.record.keys_replaced.set(Some(replaced));
+            call.state.instance.metrics.operations.upload(keys_in);
             Ok(reply::json(format!(r#"{{"etag":"{}","count":{}}}"#, keys.etag, keys.count)))
         }
     }
@@ -59,8 +64,8 @@ async fn parse(call: &Call, body: Bytes, place: Place) -> Result<(Parsed, Place)
         return Ok((upload::parse(&body, &place), place));
     }
     let parse = move || (upload::parse(&body, &place), place);
-    let (parsed, cpu) = cpu::elsewhere(parse).await.map_err(|_| StorageError::abandoned())?;
-    call.record.add_work(DatabaseUsage::default(), cpu);
+    let (parsed, cpu) = elsewhere(parse).await.map_err(|_| StorageError::abandoned())?;
+    call.record.add_work(&Work { cpu, ..Work::default() });
     Ok(parsed)
 }
 

@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, http::header::CONTENT_TYPE};
 
 use super::Call;
+
 /// All metrics in Prometheus's text format.
 pub(crate) fn answer(call: &Call) -> HttpResponse {
     let instance = &call.state.instance;

@@ -23,6 +23,7 @@ use crate::{
     client::Client,
     extract::{body, query::Query},
     record::Record,
+    work::in_block,
 };
 
 /// One request in the hands of its handler.
@@ -37,7 +38,8 @@ pub(crate) struct Call {
 impl Call {
     /// Who asks; the first thing that every handler wants to know.
     async fn requester(&self) -> Result<Requester, ApiError> {
-        let requester = auth::requester(&self.state, &self.request, &self.client).await?;
+        let block = &self.state.instance.metrics.blocks.authenticate;
+        let requester = in_block(block, auth::requester(&self.state, &self.request, &self.client)).await?;
         // It is set once: a handler asks once.
         let _ = self.record.requester.set(requester.clone());
         Ok(requester)
@@ -45,7 +47,9 @@ impl Call {
 
     /// The body, whole.
     async fn body(&mut self) -> Result<Bytes, ApiError> {
-        body::read(&self.request, &mut self.payload, self.state.instance.settings.max_request_body).await
+        let instance = &self.state.instance;
+        let read = body::read(&self.request, &mut self.payload, instance.settings.max_request_body);
+        in_block(&instance.metrics.blocks.read_body, read).await
     }
 
     /// The query parameter `version` of the operations that only read or delete.

@@ -62,6 +62,22 @@ impl Restore {
         };
         self.state.instance.restore_memory.for_keys(known?.count)
     }
+
+    fn count(&self, keys: u32) {
+        self.record.add_rows_out(keys);
+        self.state.instance.metrics.operations.restored(keys);
+    }
+
+    /// An answer of known length. What is `held` is held until the client has it, or has left.
+    fn whole(&self, chunks: Vec<Bytes>, held: impl Sized + 'static) -> HttpResponse {
+        let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        self.state.instance.metrics.operations.restored_at_once(length);
+        let chunks = chunks.into_iter().map(move |chunk| {
+            let _held = &held;
+            Chunk::Ok(chunk)
+        });
+        reply::json(SizedStream::new(length, stream::iter(chunks)))
+    }
 }
 
 /// The connection has to be broken off: the reason is in the log.
@@ -70,13 +86,3 @@ impl Restore {
 struct BrokenOff;
 
 type Chunk = Result<Bytes, BrokenOff>;
-
-/// An answer of known length. What is `held` is held until the client has it, or has left.
-fn whole(chunks: Vec<Bytes>, held: impl Sized + 'static) -> HttpResponse {
-    let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-    let chunks = chunks.into_iter().map(move |chunk| {
-        let _held = &held;
-        Chunk::Ok(chunk)
-    });
-    reply::json(SizedStream::new(length, stream::iter(chunks)))
-}

@@ -5,16 +5,24 @@
 //! Should the version vanish on the way, or the database fail, the connection is broken off: what the client has is no JSON then,
 //! and it cannot take a part for the whole.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, body::BodyStream, rt, web::Bytes};
 use futures_util::{StreamExt, stream};
-use key_backup_storage::{Page, PlacedKey, Position, measured};
+use key_backup_metrics::{Metrics, RestoreOutcome};
+use key_backup_storage::{Page, PlacedKey, Position};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{
-    BrokenOff, Chunk, Pieces, Restore, whole,
+    BrokenOff, Chunk, Pieces, Restore,
     writer::{self, Writer},
 };
-use crate::{ApiError, cpu::metered, handlers::unknown_version, reply};
+use crate::{
+    ApiError,
+    handlers::unknown_version,
+    reply,
+    work::{in_block, weighed},
+};
 
 /// A page as it will be sent, or that there will be no more.
 type Sent = Result<Vec<Bytes>, BrokenOff>;
@@ -27,16 +35,49 @@ pub(super) async fn answer(restore: Restore) -> Result<HttpResponse, ApiError> {
     let page = restore.page(None, &mut writer, &mut pieces).await?.ok_or_else(unknown_version)?;
     let Some(next) = page.next else {
         writer.close(&mut pieces);
-        return Ok(whole(pieces.into_chunks(), ()));
+        return Ok(restore.whole(pieces.into_chunks(), ()));
     };
     let protocol = restore.protocol;
     let (sender, receiver) = channel(1);
+    let sending = Sending::begin(receiver, Arc::clone(&restore.state.instance.metrics));
     rt::spawn(restore.send_rest(writer, pieces, next, sender));
-    Ok(reply::json_stream(BodyStream::new(chunks(receiver)), protocol))
+    Ok(reply::json_stream(BodyStream::new(chunks(sending)), protocol))
 }
 
-fn chunks(receiver: Receiver<Sent>) -> impl stream::Stream<Item = Chunk> {
-    let pages = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+/// A restore that is being sent. Where it is dropped before its end, the client has left.
+struct Sending {
+    receiver: Receiver<Sent>,
+    metrics: Arc<Metrics>,
+    outcome: RestoreOutcome,
+}
+
+impl Sending {
+    fn begin(receiver: Receiver<Sent>, metrics: Arc<Metrics>) -> Self {
+        metrics.operations.long_restore_begun();
+        Self { receiver, metrics, outcome: RestoreOutcome::ClientLeft }
+    }
+
+    async fn next(&mut self) -> Option<Sent> {
+        let page = self.receiver.recv().await;
+        match &page {
+            Some(Ok(chunks)) => {
+                self.metrics.operations.long_restore_sent(chunks.iter().map(Bytes::len).sum());
+            }
+            Some(Err(BrokenOff)) => self.outcome = RestoreOutcome::BrokenOff,
+            None => self.outcome = RestoreOutcome::Complete,
+        }
+        page
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.metrics.operations.long_restore_ended(self.outcome);
+    }
+}
+
+fn chunks(sending: Sending) -> impl stream::Stream<Item = Chunk> {
+    let pages = stream::unfold(sending, async |mut sending| Some((sending.next().await?, sending)));
     pages.flat_map(|page| match page {
         Ok(chunks) => stream::iter(chunks).map(Ok).left_stream(),
         Err(broken_off) => stream::iter([Err(broken_off)]).right_stream(),
@@ -53,8 +94,9 @@ impl Restore {
     ) -> Result<Option<Page>, ApiError> {
         let room = self.room.as_ref();
         let write = |placed: &PlacedKey<'_>| writer.key(out.with_space(writer::space(placed)), placed);
-        let page = self.state.database.page(&self.user, self.version, room, after, write).await?;
-        self.record.add_rows_out(page.as_ref().map_or(0, |page| page.keys));
+        let page = self.state.database.page(&self.user, self.version, room, after, write);
+        let page = in_block(&self.state.instance.metrics.blocks.restore_page, page).await?;
+        self.count(page.as_ref().map_or(0, |page| page.keys));
         Ok(page)
     }
 
@@ -73,8 +115,8 @@ impl Restore {
             }
             let mut pieces = Pieces::default();
             let read = self.page(Some(&position), &mut writer, &mut pieces);
-            let ((page, database), cpu) = metered(measured(read)).await;
-            self.record.add_work(database, cpu);
+            let (page, work) = weighed(read).await;
+            self.record.add_work(&work);
             let Some(page) = self.found(page) else {
                 // The receiver may have left already: then nobody has to be told.
                 let _ = sender.send(Err(BrokenOff)).await;

@@ -81,6 +81,7 @@ impl Local {
 
 #[cfg(test)]
 mod tests {
+    use key_backup_metrics::Layer;
     use key_backup_model::Etag;
 
     use super::*;
@@ -94,7 +95,7 @@ mod tests {
 
     fn known(local: &Local, user: &UserId) -> Known {
         let count = local.get(user, None);
-        Known { count, shared_generation: None, local_generation: local.generation() }
+        Known { count, layer: Layer::Process, shared_generation: None, local_generation: local.generation() }
     }
 
     fn user() -> UserId {

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use key_backup_metrics::{LookUp, Metrics};
+use key_backup_metrics::{Layer, LookUp, Metrics};
 use key_backup_model::{BackupVersion, KeyCount, UserId};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -51,6 +51,7 @@ pub struct Counts {
 pub struct Known {
     /// The newest pair of the version that was asked for, or of the highest version.
     pub count: Option<KeyCount>,
+    layer: Layer,
     shared_generation: Option<u64>,
     local_generation: u64,
 }
@@ -98,9 +99,10 @@ impl Counts {
             Some(shared) => shared.get(user, version).await,
             None => None,
         };
+        let layer = if shared.is_some() { Layer::Redis } else { Layer::Process };
         let (count, shared_generation) =
             shared.unwrap_or_else(|| (self.common.local.get(user, version), None));
-        Known { count, shared_generation, local_generation }
+        Known { count, layer, shared_generation, local_generation }
     }
 
     /// The counts in Redis, once all are gone that are known to be void.
@@ -115,13 +117,18 @@ impl Counts {
     }
 
     /// Notes how a look-up turned out: whether PostgreSQL said that what is known is right.
-    pub fn note(&self, known: Option<KeyCount>, is_right: impl FnOnce(KeyCount) -> bool) {
-        let result = match known {
+    pub fn note(&self, known: &Known, is_right: impl FnOnce(KeyCount) -> bool) {
+        let result = match known.count {
             None => LookUp::Miss,
             Some(count) if is_right(count) => LookUp::Hit,
             Some(_) => LookUp::Stale,
         };
-        self.common.metrics.cache.count_looked_up(result);
+        self.common.metrics.cache.count_looked_up(known.layer, result);
+    }
+
+    /// Notes that what [`Self::remembered`] said was right. Where it was not, Redis is asked, and the look-up there is noted.
+    pub fn note_remembered(&self) {
+        self.common.metrics.cache.count_looked_up(Layer::Process, LookUp::Hit);
     }
 
     /// Remembers a count, unless somebody else has remembered a newer one since `known` was looked up.

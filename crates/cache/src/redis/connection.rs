@@ -5,7 +5,7 @@
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{
@@ -80,9 +80,10 @@ impl Connection {
         if !self.redis.breaker.lets_pass() {
             return None;
         }
+        let started = Instant::now();
         match self.run(PATIENCE, request).await {
             Ok(answer) => {
-                self.redis.succeeded();
+                self.redis.succeeded(operation, started.elapsed());
                 Some(answer)
             }
             Err(failure) => {

@@ -96,9 +96,10 @@ impl Redis {
         Connection::new(self.clone())
     }
 
-    fn succeeded(&self) {
+    fn succeeded(&self, operation: &'static str, time: Duration) {
         self.breaker.close();
         self.metrics.cache.breaker_open.set(0);
+        self.metrics.cache.redis_answered(operation, time);
     }
 
     /// A Redis that refuses something has answered in time: it may go on being asked.

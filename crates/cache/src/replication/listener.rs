@@ -49,6 +49,7 @@ impl<V: Clone> Listener<V> {
         counts: Counts,
         metrics: Arc<Metrics>,
     ) -> Self {
+        metrics.replication.hears_synapse(false);
         let publisher = redis.connection();
         Self { redis, publisher, channel: server_name.to_owned(), tokens, counts, metrics }
     }
@@ -63,7 +64,7 @@ impl<V: Clone> Listener<V> {
             self.tokens.doubt(Witness::Subscription);
             // Redis may come back with what it held long ago, before any of us is subscribed again.
             self.counts.invalidate(&Invalidation::RoomDeleted).await;
-            self.metrics.cache.subscribed.set(0);
+            self.metrics.replication.hears_synapse(false);
             // A session that held resets the pause; an outage is told of once.
             let held = started.elapsed() > LONGEST_PAUSE;
             if held || !failing {
@@ -93,7 +94,8 @@ impl<V: Clone> Listener<V> {
         // Up to here the deletion of a room may have been missed.
         self.counts.invalidate(&Invalidation::RoomDeleted).await;
         tracing::info!("hearing Synapse on the channel {}", self.channel);
-        self.metrics.cache.subscribed.set(1);
+        self.metrics.replication.hears_synapse(true);
+        self.metrics.replication.subscriptions.inc();
         // In this order: what was heard before an answer to a ping has been dealt with when the answer is looked at.
         tokio::select! {
             biased;
@@ -108,7 +110,7 @@ impl<V: Clone> Listener<V> {
             redis.publish::<_, _, ()>(&self.channel, "REPLICATE ").await
         };
         self.publisher.run(PATIENCE, request).await?;
-        self.metrics.cache.said("REPLICATE");
+        self.metrics.replication.said("REPLICATE");
         Ok(())
     }
 
@@ -117,7 +119,10 @@ impl<V: Clone> Listener<V> {
         loop {
             let asked = Instant::now();
             match timeout(PATIENCE, sink.ping::<redis::Value>()).await {
-                Ok(Ok(_)) => self.tokens.vouch(Witness::Subscription, asked),
+                Ok(Ok(_)) => {
+                    self.metrics.cache.redis_last_success.touch();
+                    self.tokens.vouch(Witness::Subscription, asked);
+                }
                 Ok(Err(error)) => return error.into(),
                 Err(_) => return SessionError::Silent,
             }
@@ -127,8 +132,10 @@ impl<V: Clone> Listener<V> {
 
     async fn hear(&self, mut stream: PubSubStream) -> SessionError {
         let mut positions = HashMap::new();
+        // Synapse's name for the same work.
+        let process = self.metrics.background.process("process-replication-data");
         while let Some(message) = stream.next().await {
-            self.line(&message, &mut positions).await;
+            process.run(self.line(&message, &mut positions)).await;
         }
         SessionError::Closed
     }
@@ -137,7 +144,10 @@ impl<V: Clone> Listener<V> {
         let bytes = message.get_payload_bytes();
         let text = String::from_utf8_lossy(bytes);
         let line = Line::parse(&text);
-        self.metrics.cache.heard(known_command(line.command()));
+        self.metrics.replication.heard(known_command(line.command()));
+        if line.command() == "RDATA" {
+            self.metrics.replication.heard_row(known_stream(text.split(' ').nth(1).unwrap_or_default()));
+        }
         match line {
             Line::CachesRow { instance, token, invalidation } => {
                 if let Some(invalidation) = invalidation {
@@ -162,7 +172,7 @@ impl<V: Clone> Listener<V> {
 
     async fn gap(&self, reason: &str) {
         tracing::warn!("dropping all tokens: {reason}");
-        self.metrics.cache.gaps.inc();
+        self.metrics.replication.gaps.inc();
         self.tokens.doubt(Witness::Subscription);
         self.counts.invalidate(&Invalidation::RoomDeleted).await;
     }
@@ -187,6 +197,33 @@ fn known_command(command: &str) -> &str {
         "ERROR",
     ];
     if KNOWN.contains(&command) { command } else { "other" }
+}
+
+/// The streams that Synapse has.
+fn known_stream(stream: &str) -> &str {
+    const KNOWN: [&str; 20] = [
+        "account_data",
+        "backfill",
+        "caches",
+        "device_lists",
+        "events",
+        "federation",
+        "presence",
+        "presence_federation",
+        "profile_updates",
+        "push_rules",
+        "pushers",
+        "quarantined_media",
+        "receipts",
+        "sticky_events",
+        "thread_subscriptions",
+        "to_device",
+        "typing",
+        "un_partial_stated_event",
+        "un_partial_stated_room",
+        "user_signature",
+    ];
+    if KNOWN.contains(&stream) { stream } else { "other" }
 }
 
 /// Why a subscription ended.

@@ -64,6 +64,7 @@ impl UserIps {
         let (queue, notes) = channel(QUEUE);
         tokio::spawn(send(redis.clone(), format!("{server_name}/USER_IP"), notes, Arc::clone(&metrics)));
         let told = Cache::builder().max_capacity(REMEMBERED).time_to_live(GRANULARITY).build();
+        metrics.cache.client_ips.limit(REMEMBERED);
         Self { told, queue, metrics }
     }
 
@@ -72,11 +73,15 @@ impl UserIps {
         if seen.user_agent == SYNC_PROXY || seen.ip.is_empty() {
             return;
         }
-        if !self.told.entry(key(seen)).or_insert(()).is_fresh() {
+        let is_fresh = self.told.entry(key(seen)).or_insert(()).is_fresh();
+        let client_ips = &self.metrics.cache.client_ips;
+        client_ips.looked_up(!is_fresh);
+        if !is_fresh {
             return;
         }
+        client_ips.holds(self.told.entry_count());
         if self.queue.try_send(line(seen)).is_err() {
-            self.metrics.cache.user_ips_dropped.inc();
+            self.metrics.replication.user_ips_dropped.inc();
         }
     }
 }
@@ -101,13 +106,15 @@ fn key(seen: &Seen<'_>) -> [u8; 32] {
 /// Publishes notes one after another. One that Redis does not take is lost, as in Synapse; the next comes in two minutes.
 async fn send(redis: Redis, channel: String, mut notes: Receiver<String>, metrics: Arc<Metrics>) {
     let connection = redis.connection();
+    // Synapse's name for the same work.
+    let process = metrics.background.process("send-cmd");
     while let Some(note) = notes.recv().await {
         let publish =
             async |mut redis: MultiplexedConnection| redis.publish::<_, _, ()>(&channel, note).await;
-        if connection.run(PATIENCE, publish).await.is_ok() {
-            metrics.cache.said("USER_IP");
+        if process.run(connection.run(PATIENCE, publish)).await.is_ok() {
+            metrics.replication.said("USER_IP");
         } else {
-            metrics.cache.user_ips_dropped.inc();
+            metrics.replication.user_ips_dropped.inc();
             sleep(PAUSE).await;
         }
     }
@@ -140,7 +147,7 @@ mod tests {
         for ip in ["1.1.1.1", "1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"] {
             user_ips.note(&seen(&user, "t", ip));
         }
-        assert_eq!(metrics.cache.user_ips_dropped.get(), 2);
+        assert_eq!(metrics.replication.user_ips_dropped.get(), 2);
         let waiting = std::iter::from_fn(|| notes.try_recv().ok());
         let waiting: Vec<String> = waiting.collect();
         assert!(waiting[0].contains("1.1.1.1") && waiting[1].contains("2.2.2.2"), "{waiting:?}");

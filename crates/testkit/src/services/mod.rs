@@ -5,6 +5,7 @@
 mod nginx;
 mod port;
 mod postgres;
+mod prometheus;
 mod redis;
 mod reverse_proxy;
 mod synapse;
@@ -14,6 +15,7 @@ use anyhow::{Context, Result};
 pub use nginx::{Nginx, Upstreams};
 pub(crate) use port::free_port;
 pub use postgres::{Durability, Postgres, PostgresAddress, Shutdown};
+pub use prometheus::{Prometheus, ScrapeTarget};
 pub use redis::{Redis, RedisAddress};
 pub use reverse_proxy::{ReverseProxy, ReverseProxyKind};
 pub use synapse::{Synapse, SynapseVenv, SynapseWorker};

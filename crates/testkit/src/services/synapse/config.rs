@@ -50,13 +50,13 @@ rc_login: {{address: {unlimited}, account: {unlimited}, failed_attempts: {unlimi
     )
 }
 
-/// A generic worker's own file.
+/// A generic worker's own file. It shows its metrics under `/_synapse/metrics`.
 pub(super) fn generic_worker(name: &str, port: u16) -> String {
     format!(
         "worker_app: synapse.app.generic_worker
 worker_name: {name}
 worker_listeners:
-  - {{type: http, port: {port}, bind_addresses: [127.0.0.1], x_forwarded: true, resources: [{{names: [client]}}]}}
+  - {{type: http, port: {port}, bind_addresses: [127.0.0.1], x_forwarded: true, resources: [{{names: [client, metrics]}}]}}
 "
     )
 }

@@ -1,0 +1,29 @@
+//! Measures how late the HTTP threads come to what is due.
+
+use std::{cell::Cell, sync::Arc, time::Duration};
+
+use key_backup_metrics::Metrics;
+use tokio::time::{Instant, sleep_until};
+
+/// How often each thread is measured.
+const INTERVAL: Duration = Duration::from_millis(250);
+
+thread_local! {
+    static IS_MEASURED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Begins to measure the calling thread, once, however often it asks.
+pub(crate) fn measure_this_thread(metrics: &Arc<Metrics>) {
+    if !IS_MEASURED.replace(true) {
+        metrics.threads.http_threads.inc();
+        actix_web::rt::spawn(measure(Arc::clone(metrics)));
+    }
+}
+
+async fn measure(metrics: Arc<Metrics>) {
+    loop {
+        let due = Instant::now() + INTERVAL;
+        sleep_until(due).await;
+        metrics.threads.delayed(due.elapsed());
+    }
+}

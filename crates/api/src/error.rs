@@ -2,7 +2,7 @@
 //!
 //! Texts are Synapse's where Synapse has one.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use actix_web::http::StatusCode;
 use key_backup_model::{
@@ -123,6 +123,7 @@ impl ApiError {
             Self::WrongVersion(_) => (403, "M_WRONG_ROOM_KEYS_VERSION", "Wrong room_keys version".into()),
             Self::Storage(StorageError::IdTooLong { .. }) => (400, "M_INVALID_PARAM", "A room or session id is too long to be stored".into()),
             Self::Storage(StorageError::Unavailable { .. }) => (503, "M_UNKNOWN", "The database is not available. Try again later.".into()),
+            Self::Storage(StorageError::Busy { .. }) => (503, "M_UNKNOWN", "There is too much to do. Try again later.".into()),
             Self::Storage(_) => (500, "M_UNKNOWN", "Internal server error".into()),
         };
         (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), errcode, error)
@@ -142,9 +143,19 @@ impl ApiError {
         body
     }
 
-    /// Whether the worker failed, and not the client.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.parts().0.is_server_error()
+    /// Whether something went wrong that nobody has told the log yet. Outages are told when they begin and end, and not for each request.
+    pub(crate) fn is_a_mistake(&self) -> bool {
+        let is_outage =
+            matches!(self, Self::Storage(StorageError::Unavailable { .. } | StorageError::Busy { .. }));
+        self.parts().0.is_server_error() && !is_outage
+    }
+
+    /// When a client may try again, for the header `Retry-After`.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Storage(StorageError::Busy { .. }) => Some(Duration::from_secs(1)),
+            _ => (self.parts().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(2)),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod error;
 mod extract;
 mod handlers;
 mod json;
+mod readiness;
 mod record;
 mod reply;
 mod restore_body;
@@ -25,5 +26,6 @@ pub use auth::{
     MasSetupError, Owner,
 };
 pub use error::ApiError;
+pub use readiness::Readiness;
 pub use service::configure;
 pub use state::{ApiSettings, AppState, Instance, ListenerContext, Listeners, Serves, SocketPath, Synapse};

@@ -8,7 +8,7 @@ use actix_web::{
         header::{
             ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
             ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
-            HeaderValue, SERVER,
+            HeaderValue, RETRY_AFTER, SERVER,
         },
     },
 };
@@ -42,7 +42,13 @@ pub(crate) fn json_stream(body: impl MessageBody + 'static, version: Version) ->
 
 /// A Matrix error.
 pub(crate) fn error(error: &ApiError) -> HttpResponse {
-    with_status(error.parts().0, error.to_json().to_string())
+    let mut response = with_status(error.parts().0, error.to_json().to_string());
+    if let Some(pause) = error.retry_after() {
+        // The header knows whole seconds only.
+        let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 fn with_status(status: StatusCode, body: impl MessageBody + 'static) -> HttpResponse {
@@ -67,6 +73,13 @@ pub(crate) fn preflight(settings: &ApiSettings) -> HttpResponse {
         response.insert_header((ACCESS_CONTROL_MAX_AGE, HeaderValue::from(settings.cors_max_age.as_secs())));
     }
     response.finish()
+}
+
+/// The answer of `/ready`.
+pub(crate) fn readiness(obstacle: Option<&'static str>) -> HttpResponse {
+    let mut response =
+        if obstacle.is_none() { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.insert_header((CONTENT_TYPE, "text/plain")).body(obstacle.unwrap_or("OK"))
 }
 
 /// The answer of `/health`.

@@ -17,6 +17,8 @@ pub(crate) enum Route {
     Version(String),
     /// `/health`.
     Health,
+    /// `/ready`.
+    Ready,
     /// `/_synapse/metrics`.
     Metrics,
     /// Anything else.
@@ -28,6 +30,7 @@ impl Route {
     pub(crate) fn of(path: &str) -> Self {
         match path {
             "/health" => return Self::Health,
+            "/ready" => return Self::Ready,
             "/_synapse/metrics" => return Self::Metrics,
             _ => {}
         }
@@ -50,7 +53,7 @@ impl Route {
         let methods: &[Method] = match self {
             Self::Keys { .. } | Self::Version(_) => &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE],
             Self::LatestVersion => &[Method::GET, Method::HEAD, Method::POST],
-            Self::Health | Self::Metrics => &[Method::GET, Method::HEAD],
+            Self::Health | Self::Ready | Self::Metrics => &[Method::GET, Method::HEAD],
             Self::Unknown => &[],
         };
         methods.contains(method)
@@ -62,7 +65,7 @@ impl Route {
             Self::Keys { .. } => "RoomKeysServlet",
             Self::LatestVersion => "RoomKeysNewVersionServlet",
             Self::Version(_) => "RoomKeysVersionServlet",
-            Self::Health => "HealthResource",
+            Self::Health | Self::Ready => "HealthResource",
             Self::Metrics => "MetricsResource",
             Self::Unknown => "ClientRestResource",
         }

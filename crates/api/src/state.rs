@@ -15,7 +15,10 @@ use key_backup_cache::{Counts, SharedCounts, Tokens, UserIps};
 use key_backup_metrics::Metrics;
 use key_backup_storage::{Database, Databases};
 
-use crate::auth::{AuthSettings, Owner};
+use crate::{
+    Readiness,
+    auth::{AuthSettings, Owner},
+};
 
 /// One instance of the worker, shared by all of its threads.
 pub struct Instance {
@@ -33,6 +36,8 @@ pub struct Instance {
     pub auth: AuthSettings,
     /// What of Synapse is heard and told; `None` without Redis.
     pub synapse: Option<Synapse>,
+    /// Whether requests should be sent here.
+    pub readiness: Readiness,
     /// Numbers the requests; begin with zero.
     pub requests: AtomicU64,
 }
@@ -50,6 +55,11 @@ pub struct Synapse {
 }
 
 impl Instance {
+    /// Why requests had better be sent elsewhere; `None` if there is no reason.
+    pub(crate) fn obstacle(&self) -> Option<&'static str> {
+        self.readiness.obstacle(self.databases.is_well())
+    }
+
     /// A number for the next request, for its id.
     pub(crate) fn next_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed)

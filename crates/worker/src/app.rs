@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use actix_web::{App as Service, HttpServer, dev::Server};
 use anyhow::Context;
-use key_backup_api::{ApiSettings, AppState, Instance, Listeners, configure};
+use key_backup_api::{ApiSettings, AppState, Instance, Listeners, Readiness, configure};
 use key_backup_cache::SharedCounts;
 
 use crate::{
@@ -93,5 +93,6 @@ fn instance(
         cors_max_age: config.own.cors_max_age,
     };
     let requests = AtomicU64::new(0);
-    Instance { databases, metrics, settings, listeners, counts, auth, synapse, requests }
+    let readiness = Readiness::default();
+    Instance { databases, metrics, settings, listeners, counts, auth, synapse, readiness, requests }
 }

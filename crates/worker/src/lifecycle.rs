@@ -49,12 +49,15 @@ pub(crate) async fn run(
     let mut server = actix_web::rt::spawn(server);
     notify(&[NotifyState::Ready, NotifyState::MainPid(process::id())]);
     tracing::info!("ready");
-    let mismatch = schema.until_mismatch();
+    let instance = Arc::clone(&files.instance);
+    actix_web::rt::spawn(async move { instance.databases.follow_outages().await });
+    let mismatch = schema.until_mismatch(|| files.instance.readiness.schema_is_right());
     let ended = tokio::select! {
         () = signals.until_stop(|| reload(&files, &log)) => Ok(()),
         error = mismatch => Err(error),
         ended = &mut server => return ended.context("the server panicked")?.context("the server failed"),
     };
+    files.instance.readiness.stop();
     notify(&[NotifyState::Stopping]);
     tracing::info!("stopping: requests in flight have {} s to finish", grace.seconds());
     if requests_finished(&handle, &mut signals).await {

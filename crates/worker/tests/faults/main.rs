@@ -1,0 +1,6 @@
+//! What clients and the operator see while something is wrong: the database, the network, the clients themselves, or the end of the worker.
+
+mod common;
+mod failover;
+mod network;
+mod postgres;

@@ -7,12 +7,14 @@
 mod access_log;
 mod auth;
 mod client;
+mod connection;
 mod counted;
 mod cpu;
 mod error;
 mod extract;
 mod handlers;
 mod json;
+mod limits;
 mod readiness;
 mod record;
 mod reply;
@@ -25,7 +27,9 @@ pub use auth::{
     AppService, AppServices, AuthSettings, GuestTokens, IntrospectionError, Mas, MasError, MasSettings,
     MasSetupError, Owner,
 };
+pub use connection::{BoundTo, Connection};
 pub use error::ApiError;
+pub use limits::{LimitSettings, Limits, Pace, Rate};
 pub use readiness::Readiness;
 pub use service::configure;
-pub use state::{ApiSettings, AppState, Instance, ListenerContext, Listeners, Serves, SocketPath, Synapse};
+pub use state::{ApiSettings, AppState, Instance, ListenerContext, Listeners, Serves, Synapse};

@@ -17,7 +17,9 @@ use key_backup_model::{BackupVersion, RoomId, UserId};
 use key_backup_storage::{Page, PlacedKey, Position, measured};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::{ApiError, AppState, cpu::metered, handlers::Call, json, record::Record, reply};
+use crate::{
+    ApiError, AppState, cpu::metered, handlers::Call, json, limits::RestorePlace, record::Record, reply,
+};
 
 /// What one key takes besides its `session_data`, roughly.
 const BYTES_AROUND_A_KEY: usize = 128;
@@ -30,7 +32,8 @@ pub(crate) async fn answer(
     room: Option<RoomId>,
 ) -> Result<HttpResponse, ApiError> {
     let protocol = call.request.version();
-    let restore = Restore { state: call.state, record: call.record, user, version, room };
+    let place = call.restore_place().await?;
+    let restore = Restore { state: call.state, record: call.record, user, version, room, _place: place };
     let first = restore.page(None).await?.ok_or_else(|| ApiError::not_found("Unknown backup version"))?;
     let mut writer = Writer::new(restore.room.is_some());
     let mut bytes = writer.open();
@@ -63,6 +66,7 @@ struct Restore {
     user: UserId,
     version: BackupVersion,
     room: Option<RoomId>,
+    _place: RestorePlace,
 }
 
 impl Restore {

@@ -1,6 +1,6 @@
 //! The way of every request: route, handler, headers, log.
 
-use std::{rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -31,7 +31,7 @@ pub fn configure(config: &mut ServiceConfig, state: AppState) {
 async fn serve(request: HttpRequest, payload: Payload, state: Data<AppState>) -> HttpResponse<BoxBody> {
     let instance = Arc::clone(&state.instance);
     let Some(listener) = instance.listeners.of(&request) else {
-        tracing::error!("a request came in on {}, which is no listener", request.app_config().local_addr());
+        tracing::error!("a request came in on no listener that is known");
         return HttpResponse::InternalServerError().finish();
     };
     let route = served_route(listener, request.path());
@@ -45,7 +45,8 @@ async fn serve(request: HttpRequest, payload: Payload, state: Data<AppState>) ->
         Rc::clone(&client),
         Rc::clone(&record),
     );
-    let call = Call { state, request, client, record: Rc::clone(&record), payload };
+    let call =
+        Call { state, request, client, record: Rc::clone(&record), payload, holds: RefCell::default() };
     let ((result, database), cpu) = metered(measured(Box::pin(answer(call, route)))).await;
     record.add_work(database, cpu);
     let response = result.unwrap_or_else(|error| {

@@ -16,8 +16,9 @@ use key_backup_metrics::Metrics;
 use key_backup_storage::{Database, Databases};
 
 use crate::{
-    Readiness,
+    BoundTo, Connection, Limits, Readiness,
     auth::{AuthSettings, Owner},
+    limits::Admission,
 };
 
 /// One instance of the worker, shared by all of its threads.
@@ -36,6 +37,8 @@ pub struct Instance {
     pub auth: AuthSettings,
     /// What of Synapse is heard and told; `None` without Redis.
     pub synapse: Option<Synapse>,
+    /// What clients may take.
+    pub limits: Limits,
     /// Whether requests should be sent here.
     pub readiness: Readiness,
     /// Numbers the requests; begin with zero.
@@ -74,6 +77,8 @@ pub struct AppState {
     pub(crate) database: Database,
     /// This thread's way to the counts.
     pub(crate) counts: Counts,
+    /// This thread's places for requests.
+    pub(crate) admission: Admission,
 }
 
 impl AppState {
@@ -81,7 +86,10 @@ impl AppState {
     pub fn of_this_thread(instance: Arc<Instance>) -> Self {
         let database = instance.databases.of_this_thread();
         let counts = Counts::of_this_thread(Arc::clone(&instance.counts));
-        Self { instance, database, counts }
+        let limits = &instance.limits.settings;
+        let places = limits.max_requests_in_flight.div_ceil(instance.databases.threads());
+        let admission = Admission::new(places, limits.max_queue_time);
+        Self { instance, database, counts, admission }
     }
 }
 
@@ -125,10 +133,6 @@ pub enum Serves {
     MetricsEverywhere,
 }
 
-/// Put into the data of a connection that came in on a Unix socket: the path of the socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SocketPath(pub PathBuf);
-
 /// All listeners of an instance, by where they are bound.
 #[derive(Debug, Default)]
 pub struct Listeners {
@@ -141,9 +145,9 @@ pub struct Listeners {
 impl Listeners {
     /// The listener that a request came in on; `None` for one that is not in the list.
     pub(crate) fn of(&self, request: &HttpRequest) -> Option<&ListenerContext> {
-        match request.conn_data::<SocketPath>() {
-            Some(SocketPath(path)) => find(&self.unix, path),
-            None => find(&self.tcp, &request.app_config().local_addr()),
+        match request.conn_data::<Connection>()?.bound() {
+            BoundTo::Unix(path) => find(&self.unix, path),
+            BoundTo::Tcp(address) => find(&self.tcp, address),
         }
     }
 }

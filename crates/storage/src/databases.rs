@@ -117,6 +117,7 @@ impl Databases {
         }
         let gauges = &self.metrics.storage;
         gauges.pool_status(open, idle, waiting);
+        self.metrics.limits.database(self.is_well());
     }
 
     fn pools(&self) -> MutexGuard<'_, HashMap<ThreadId, Pool>> {

@@ -17,6 +17,7 @@ mod outage;
 mod pool;
 mod privileges;
 mod put;
+mod rate_override;
 mod restore;
 mod schema;
 mod settings;
@@ -35,6 +36,7 @@ pub use invalidations::{InvalidationRow, Invalidations};
 pub use keys::{Deleted, FoundKey, GetOutcome, Selection};
 pub use privileges::Privileges;
 pub use put::PutOutcome;
+pub use rate_override::RateOverride;
 pub use restore::{Page, PlacedKey, Position};
 pub use schema::SchemaMismatch;
 pub use settings::{

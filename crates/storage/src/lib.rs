@@ -45,5 +45,5 @@ pub use settings::{
 };
 pub use stored_key::StoredKey;
 pub use tls::TlsError;
-pub use usage::{DatabaseUsage, measured, patiently};
+pub use usage::{DatabaseUsage, allow_for, measured, patiently};
 pub use versions::{Count, UpdateOutcome, VersionOutcome};

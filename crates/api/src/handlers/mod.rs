@@ -16,6 +16,7 @@ use actix_web::{
     web::{Bytes, Data, Payload},
 };
 use key_backup_model::{BackupVersion, NulCharacter, RoomId, SessionId, UserId};
+use key_backup_storage::allow_for;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
@@ -113,14 +114,18 @@ impl Call {
         let limit = instance.settings.max_request_body;
         let (body, taken) = body::read(&self.request, &mut self.payload, limit, &instance.limits).await?;
         self.holds.borrow_mut().body = taken;
+        allow_for(body.len());
         self.enter().await?;
         Ok(body)
     }
 
-    /// Waits for a restore's turn.
+    /// Waits for a restore's turn. Meanwhile it takes no place from others.
     pub(crate) async fn restore_place(&self) -> Result<RestorePlace, ApiError> {
+        self.leave();
         let user = self.holds.borrow().user.clone();
-        self.state.instance.limits.restore(user.as_deref()).await
+        let place = self.state.instance.limits.restore(user.as_deref()).await?;
+        self.enter().await?;
+        Ok(place)
     }
 
     /// The query parameter `version` of the operations that only read or delete.

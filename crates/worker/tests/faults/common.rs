@@ -2,14 +2,15 @@
 
 use std::{
     future::Future,
+    net::SocketAddr,
     panic::Location,
     path::Path,
     time::{Duration, Instant},
 };
 
 use key_backup_testkit::{
-    Worker,
-    http::{Client, Response},
+    Account, TestDatabase, Worker,
+    http::{Address, Client, Response},
 };
 use serde_json::{Value, json};
 
@@ -113,5 +114,23 @@ pub(crate) fn within<F: AsyncFnMut() -> bool>(
             assert!(start.elapsed() < limit, "{caller}: {what} takes more than {limit:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+}
+
+/// Writes that many keys of about a kilobyte into version 1 of a user's backup, by SQL.
+pub(crate) async fn fill(database: &TestDatabase, user: &Account, keys: i32) {
+    let sql = r#"
+        INSERT INTO e2e_room_keys
+            (user_id, version, room_id, session_id, first_message_index, forwarded_count, is_verified, session_data)
+        SELECT $1, 1, '!room', 'session' || n, n, 0, false, '{"mac":"' || repeat('x', 900) || '"}'
+          FROM generate_series(1, $2) n"#;
+    database.connect().await.unwrap().execute(sql, &[&user.user_id, &keys]).await.unwrap();
+}
+
+/// Where a worker listens on TCP.
+pub(crate) fn tcp(worker: &Worker) -> SocketAddr {
+    match worker.address() {
+        Address::Tcp(address) => *address,
+        Address::Unix(path) => panic!("{} is no TCP address", path.display()),
     }
 }

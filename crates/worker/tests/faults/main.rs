@@ -3,4 +3,8 @@
 mod common;
 mod failover;
 mod network;
+mod overload;
 mod postgres;
+mod rates;
+mod slow_clients;
+mod stopping;

@@ -71,6 +71,8 @@ struct Restore {
 
 impl Restore {
     async fn page(&self, after: Option<&Position>) -> Result<Option<Page>, ApiError> {
+        // It is never closed.
+        let _turn = self.state.pages.acquire().await.ok();
         Ok(self.state.database.page(&self.user, self.version, self.room.as_ref(), after).await?)
     }
 
@@ -110,6 +112,8 @@ impl Restore {
                 tracing::info!("broke off a restore for {}: version {} was deleted", self.user, self.version);
                 None
             }
+            // An outage is told once, and not for each restore.
+            Err(error) if !error.is_a_mistake() => None,
             Err(error) => {
                 tracing::error!("broke off a restore for {}: {error}", self.user);
                 None

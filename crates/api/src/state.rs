@@ -14,6 +14,7 @@ use actix_web::HttpRequest;
 use key_backup_cache::{Counts, SharedCounts, Tokens, UserIps};
 use key_backup_metrics::Metrics;
 use key_backup_storage::{Database, Databases};
+use tokio::sync::Semaphore;
 
 use crate::{
     BoundTo, Connection, Limits, Readiness,
@@ -79,6 +80,8 @@ pub struct AppState {
     pub(crate) counts: Counts,
     /// This thread's places for requests.
     pub(crate) admission: Admission,
+    /// How many pages of restores it may read at once: the other connections are for everybody else.
+    pub(crate) pages: Semaphore,
 }
 
 impl AppState {
@@ -89,7 +92,8 @@ impl AppState {
         let limits = &instance.limits.settings;
         let places = limits.max_requests_in_flight.div_ceil(instance.databases.threads());
         let admission = Admission::new(places, limits.max_queue_time);
-        Self { instance, database, counts, admission }
+        let pages = Semaphore::new((database.connections() / 2).max(1));
+        Self { instance, database, counts, admission, pages }
     }
 }
 

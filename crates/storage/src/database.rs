@@ -51,6 +51,11 @@ impl Database {
         Self { pool, surroundings, metrics }
     }
 
+    /// How many connections it may have at once.
+    pub fn connections(&self) -> usize {
+        self.pool.status().max_size
+    }
+
     /// Runs one statement on its own.
     pub(crate) async fn read(&self, query: Query, params: Params<'_>) -> Result<Vec<Row>, StorageError> {
         let client = self.connection(query.desc).await?;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long a probe may take.
-const PROBE_LIMIT: Duration = Duration::from_secs(1);
+const PROBE_LIMIT: Duration = Duration::from_millis(1400);
 
 /// How long after a probe the next one is made.
 const BETWEEN_PROBES: Duration = Duration::from_millis(250);

@@ -75,7 +75,7 @@ impl Lease {
         match result {
             Err(_) => self.pool.outages.failed(&"a query took too long"),
             Ok(Err(error)) if is_outage(error) => self.pool.outages.failed(&chain(error)),
-            Ok(_) => {}
+            Ok(_) => self.pool.outages.succeeded(),
         }
     }
 

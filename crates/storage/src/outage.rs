@@ -9,7 +9,7 @@ use std::{
     fmt::Display,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -38,6 +38,9 @@ pub(crate) struct Outages {
     is_away: AtomicBool,
     current: Mutex<Option<Outage>>,
     suspicion: Notify,
+    /// When a query was last answered, in milliseconds since `started`.
+    last_success: AtomicU64,
+    started: Instant,
     /// Connections that were opened before this moment may be dead without a sign of it.
     trusted_since: watch::Sender<Instant>,
 }
@@ -58,6 +61,8 @@ impl Default for Outages {
             is_away: AtomicBool::new(false),
             current: Mutex::new(None),
             suspicion: Notify::new(),
+            last_success: AtomicU64::new(0),
+            started: Instant::now(),
             trusted_since: watch::Sender::new(Instant::now()),
         }
     }
@@ -97,6 +102,15 @@ impl Outages {
         self.suspicion.notify_one();
     }
 
+    /// A query was answered.
+    pub(crate) fn succeeded(&self) {
+        self.last_success.fetch_max(self.millis(Instant::now()), Ordering::Relaxed);
+    }
+
+    fn millis(&self, moment: Instant) -> u64 {
+        u64::try_from((moment - self.started).as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Waits for the next outage.
     pub(crate) async fn next(&self) {
         self.suspicion.notified().await;
@@ -106,6 +120,9 @@ impl Outages {
     pub(crate) fn probed(&self, probe: Probe, begun: Instant) -> bool {
         let mut current = self.current();
         let Some(outage) = current.as_mut() else { return true };
+        // A server that answers others is not away, only too busy for a new connection.
+        let answers = self.last_success.load(Ordering::Relaxed) > self.millis(begun);
+        let probe = if probe == Probe::Away && answers { Probe::Writable } else { probe };
         let changed = outage.last_probe != Some(probe);
         outage.last_probe = Some(probe);
         outage.confirmed |= probe != Probe::Writable;

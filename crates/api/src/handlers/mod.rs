@@ -119,13 +119,11 @@ impl Call {
         Ok(body)
     }
 
-    /// Waits for a restore's turn. Meanwhile it takes no place from others.
+    /// Waits for a restore's turn. From now on it has a place among restores, and none among the other requests.
     pub(crate) async fn restore_place(&self) -> Result<RestorePlace, ApiError> {
         self.leave();
         let user = self.holds.borrow().user.clone();
-        let place = self.state.instance.limits.restore(user.as_deref()).await?;
-        self.enter().await?;
-        Ok(place)
+        self.state.instance.limits.restore(user.as_deref()).await
     }
 
     /// The query parameter `version` of the operations that only read or delete.

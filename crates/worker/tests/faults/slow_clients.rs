@@ -28,7 +28,11 @@ async fn connect(address: SocketAddr) -> TcpStream {
 }
 
 fn restore_of(user: &Account) -> String {
-    format!("GET {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", keys("1"), user.access_token)
+    format!(
+        "GET {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+        keys("1"),
+        user.access_token
+    )
 }
 
 /// Opens, says nothing, and waits for the end.
@@ -70,15 +74,21 @@ async fn read_slowly(address: SocketAddr, user: &Account, rate: usize, time: Dur
     true
 }
 
-/// Asks for something small again and again, until nobody is slow any more.
+/// Asks for something small again and again, until nobody is slow any more. Where a machine is too busy for all of it, what is refused is
+/// refused in good order, and it is little.
 async fn assert_served(client: &Client, slow: &mut JoinSet<()>) {
+    let (mut served, mut asked) = (0, 0);
     while !slow.is_empty() {
         let start = Instant::now();
-        assert_eq!(client.get(VERSION).await.unwrap().status, 200);
+        let answer = client.get(VERSION).await.unwrap();
         assert!(start.elapsed() < PROMPTLY, "{:?}", start.elapsed());
+        assert!(answer.status == 200 || answer.header("Retry-After").is_some(), "{}", answer.text());
+        asked += 1;
+        served += u32::from(answer.status == 200);
         while slow.try_join_next().is_some() {}
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    assert!(served * 10 >= asked * 9, "{served} of {asked}");
 }
 
 /// The memory that a process has, in MB.
@@ -122,6 +132,7 @@ async fn fifteen_hundred_slow_clients_are_ended_an_honest_slow_line_is_not_and_o
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_served(&worker.client().as_user(&bob.access_token), &mut slow).await;
+    eprintln!("RSS {} MB", resident(&worker));
     assert!(resident(&worker) < 1024, "{} MB", resident(&worker));
     assert!(honest.await.unwrap(), "a line of 20 KB/s was cut");
     for reason in ["slow_head", "slow_body", "slow_answer"] {

@@ -3,7 +3,7 @@
 
 use key_backup_cache::Known;
 use key_backup_model::{BackupVersion, KeyCount, UploadRow, UserId, VersionInfo};
-use key_backup_storage::{Count, Deleted, PutOutcome, Selection, StorageError, VersionOutcome};
+use key_backup_storage::{Count, Deleted, PutOutcome, Selection, StorageError, VersionOutcome, patiently};
 use tokio::sync::MutexGuard;
 
 use crate::AppState;
@@ -30,7 +30,7 @@ impl AppState {
             }
             VersionOutcome::NotCounted => {}
         }
-        let _flight = self.counts.flight(user).await;
+        let _flight = patiently("wait_for_user", self.counts.flight(user)).await?;
         let known = self.counts.get(user, version).await;
         match self.database.version(user, version, known.count, Count::IfNeeded).await? {
             VersionOutcome::Found(info) => {
@@ -49,7 +49,7 @@ impl AppState {
         version: BackupVersion,
         rows: &[UploadRow],
     ) -> Result<PutOutcome, StorageError> {
-        let Turn { known, _flight } = self.turn(user, version).await;
+        let Turn { known, _flight } = self.turn(user, version).await?;
         let outcome = self.database.put_keys(user, version, rows, known.count).await?;
         if let PutOutcome::Stored { keys, added, replaced } = outcome {
             let changed = added + replaced > 0;
@@ -69,7 +69,7 @@ impl AppState {
         version: BackupVersion,
         selection: &Selection,
     ) -> Result<Option<Deleted>, StorageError> {
-        let Turn { known, _flight } = self.turn(user, version).await;
+        let Turn { known, _flight } = self.turn(user, version).await?;
         let deleted = self.database.delete_keys(user, version, selection, known.count).await?;
         if let Some(deleted) = deleted {
             self.counts.note(&known, |known| deleted.keys.etag.follows(known.etag));
@@ -80,10 +80,10 @@ impl AppState {
 
     /// Waits for the other changes of this user. In PostgreSQL they would wait for one another, too, but each with a connection of its
     /// own, and with a count in hand that is stale when its turn has come.
-    async fn turn(&self, user: &UserId, version: BackupVersion) -> Turn<'_> {
-        let flight = self.counts.flight(user).await;
+    async fn turn(&self, user: &UserId, version: BackupVersion) -> Result<Turn<'_>, StorageError> {
+        let flight = patiently("wait_for_user", self.counts.flight(user)).await?;
         let known = self.counts.get(user, Some(version)).await;
-        Turn { known, _flight: flight }
+        Ok(Turn { known, _flight: flight })
     }
 }
 

@@ -17,7 +17,9 @@ use key_backup_model::{BackupVersion, RoomId, UserId};
 use key_backup_storage::{Page, PlacedKey, Position, measured};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::{ApiError, AppState, cpu::metered, handlers::Call, json, record::Record, reply};
+use crate::{
+    ApiError, AppState, cpu::metered, handlers::Call, json, limits::RestorePlace, record::Record, reply,
+};
 
 /// What one key takes besides its `session_data`, roughly.
 const BYTES_AROUND_A_KEY: usize = 128;
@@ -30,7 +32,8 @@ pub(crate) async fn answer(
     room: Option<RoomId>,
 ) -> Result<HttpResponse, ApiError> {
     let protocol = call.request.version();
-    let restore = Restore { state: call.state, record: call.record, user, version, room };
+    let place = call.restore_place().await?;
+    let restore = Restore { state: call.state, record: call.record, user, version, room, _place: place };
     let first = restore.page(None).await?.ok_or_else(|| ApiError::not_found("Unknown backup version"))?;
     let mut writer = Writer::new(restore.room.is_some());
     let mut bytes = writer.open();
@@ -63,10 +66,13 @@ struct Restore {
     user: UserId,
     version: BackupVersion,
     room: Option<RoomId>,
+    _place: RestorePlace,
 }
 
 impl Restore {
     async fn page(&self, after: Option<&Position>) -> Result<Option<Page>, ApiError> {
+        // It is never closed.
+        let _turn = self.state.pages.acquire().await.ok();
         Ok(self.state.database.page(&self.user, self.version, self.room.as_ref(), after).await?)
     }
 
@@ -106,6 +112,8 @@ impl Restore {
                 tracing::info!("broke off a restore for {}: version {} was deleted", self.user, self.version);
                 None
             }
+            // An outage is told once, and not for each restore.
+            Err(error) if !error.is_a_mistake() => None,
             Err(error) => {
                 tracing::error!("broke off a restore for {}: {error}", self.user);
                 None

@@ -17,6 +17,8 @@ pub(crate) enum Route {
     Version(String),
     /// `/health`.
     Health,
+    /// `/ready`.
+    Ready,
     /// `/_synapse/metrics`.
     Metrics,
     /// Anything else.
@@ -28,6 +30,7 @@ impl Route {
     pub(crate) fn of(path: &str) -> Self {
         match path {
             "/health" => return Self::Health,
+            "/ready" => return Self::Ready,
             "/_synapse/metrics" => return Self::Metrics,
             _ => {}
         }
@@ -50,7 +53,7 @@ impl Route {
         match self {
             Self::Keys { .. } | Self::Version(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::LatestVersion => "GET, HEAD, POST, OPTIONS",
-            Self::Health | Self::Metrics => "GET, HEAD, OPTIONS",
+            Self::Health | Self::Ready | Self::Metrics => "GET, HEAD, OPTIONS",
             Self::Unknown => "OPTIONS",
         }
     }
@@ -66,7 +69,7 @@ impl Route {
             Self::Keys { .. } => "RoomKeysServlet",
             Self::LatestVersion => "RoomKeysNewVersionServlet",
             Self::Version(_) => "RoomKeysVersionServlet",
-            Self::Health => "HealthResource",
+            Self::Health | Self::Ready => "HealthResource",
             Self::Metrics => "MetricsResource",
             Self::Unknown => "ClientRestResource",
         }

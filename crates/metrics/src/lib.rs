@@ -8,6 +8,7 @@ mod auth;
 mod cache;
 mod family;
 mod http;
+mod limits;
 mod process;
 mod storage;
 
@@ -18,6 +19,7 @@ use prometheus::{Encoder, Registry, TextEncoder};
 pub use auth::AuthMetrics;
 pub use cache::{CacheMetrics, LookUp};
 pub use http::{HttpMetrics, Served};
+pub use limits::LimitMetrics;
 pub use process::ProcessMetrics;
 pub use prometheus::Error;
 pub use storage::StorageMetrics;
@@ -32,6 +34,8 @@ pub struct Metrics {
     pub cache: CacheMetrics,
     /// Questions to the Matrix Authentication Service.
     pub auth: AuthMetrics,
+    /// Refusals and connections.
+    pub limits: LimitMetrics,
     synapse: Registry,
     process: Registry,
 }
@@ -52,6 +56,7 @@ impl Metrics {
             storage: StorageMetrics::new(&synapse)?,
             cache: CacheMetrics::new(&synapse)?,
             auth: AuthMetrics::new(&synapse)?,
+            limits: LimitMetrics::new(&synapse)?,
             synapse,
             process,
         })

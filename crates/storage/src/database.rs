@@ -11,12 +11,18 @@ use key_backup_metrics::Metrics;
 use key_backup_model::UserId;
 use tokio_postgres::{Error, Row, Statement, types::ToSql};
 
-use crate::{DatabaseUsage, StorageError, error::is_conflict, usage};
+use crate::{
+    DatabaseUsage, StorageError,
+    error::is_conflict,
+    lease::{Lease, Surroundings},
+    pool, usage,
+};
 
 /// Synapse's database. Every public method is one transaction. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    surroundings: Arc<Surroundings>,
     metrics: Arc<Metrics>,
 }
 
@@ -41,17 +47,23 @@ const RETRIES: u32 = 5;
 const LOCK_USER: &str = "SELECT pg_advisory_xact_lock(27490, hashtext($1))";
 
 impl Database {
-    pub(crate) fn new(pool: Pool, metrics: Arc<Metrics>) -> Self {
-        Self { pool, metrics }
+    pub(crate) fn new(pool: Pool, surroundings: Arc<Surroundings>, metrics: Arc<Metrics>) -> Self {
+        Self { pool, surroundings, metrics }
+    }
+
+    /// How many connections it may have at once.
+    pub fn connections(&self) -> usize {
+        self.pool.status().max_size
     }
 
     /// Runs one statement on its own.
     pub(crate) async fn read(&self, query: Query, params: Params<'_>) -> Result<Vec<Row>, StorageError> {
         let client = self.connection(query.desc).await?;
         let started = Instant::now();
-        let rows = read(&client, query.sql, params).await;
+        let rows = client.run(query.desc, read(&client, query.sql, params)).await;
         self.ended(query, started);
-        rows.map_err(|error| self.failed(StorageError::from_query(query.desc, error)))
+        rows.map_err(|error| self.failed(error))?
+            .map_err(|error| self.failed(StorageError::from_query(query.desc, error)))
     }
 
     /// Runs one statement that changes rows of `user`, after every change of that user that was begun before by any
@@ -66,9 +78,9 @@ impl Database {
         let mut attempt = 0;
         loop {
             let started = Instant::now();
-            let rows = change(&client, query.sql, user, params).await;
+            let rows = client.run(query.desc, change(&client, query.sql, user, params)).await;
             self.ended(query, started);
-            match rows {
+            match rows.map_err(|error| self.failed(error))? {
                 Err(error) if attempt < RETRIES && is_conflict(&error) => {
                     attempt += 1;
                     self.metrics.storage.retried(query.desc);
@@ -80,13 +92,13 @@ impl Database {
         }
     }
 
-    async fn connection(&self, desc: &'static str) -> Result<Client, StorageError> {
+    async fn connection(&self, desc: &'static str) -> Result<Lease, StorageError> {
         let started = Instant::now();
-        let client = self.pool.get().await;
+        let lease = pool::lease(&self.pool, &self.surroundings, desc).await;
         let wait = started.elapsed();
         self.metrics.storage.scheduled(wait);
         usage::add(DatabaseUsage { connection_wait: wait, ..DatabaseUsage::default() });
-        client.map_err(|source| self.failed(StorageError::Unavailable { desc, source: Box::new(source) }))
+        lease.map_err(|error| self.failed(error))
     }
 
     fn ended(&self, query: Query, started: Instant) {
@@ -98,6 +110,7 @@ impl Database {
     fn failed(&self, error: StorageError) -> StorageError {
         let desc = match &error {
             StorageError::Unavailable { desc, .. }
+            | StorageError::Busy { desc }
             | StorageError::IdTooLong { desc }
             | StorageError::Refused { desc, .. }
             | StorageError::UnexpectedRow { desc, .. } => desc,

@@ -105,6 +105,21 @@ impl Process {
         kill(self.pid(), signal).with_context(|| format!("cannot send {signal} to {}", self.name))
     }
 
+    /// Sends a signal to the processes that it has started itself; one that has just ended is left out.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not name them, as after its end.
+    pub fn signal_children(&self, signal: Signal) -> Result<()> {
+        let pid = self.pid();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
+            .with_context(|| format!("cannot find the children of {}", self.name))?;
+        for child in children.split_whitespace() {
+            let _ = kill(Pid::from_raw(child.parse()?), signal);
+        }
+        Ok(())
+    }
+
     /// How it ended; `None` while it runs.
     ///
     /// # Errors

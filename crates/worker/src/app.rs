@@ -2,24 +2,24 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use actix_web::{App as Service, HttpServer, dev::Server};
 use anyhow::Context;
-use key_backup_api::{ApiSettings, AppState, Instance, Listeners, configure};
+use key_backup_api::{ApiSettings, Instance, Limits, Listeners, Readiness};
 use key_backup_cache::SharedCounts;
 
 use crate::{
     backends::Backends,
     config::Config,
-    lifecycle::{self, Grace, KEEP_ALIVE, Reload},
-    listen::{self, Bound, Listening},
+    lifecycle::{self, Grace, Reload},
+    listen::Listening,
     replication, schema,
+    serve::Serving,
     telemetry::LogHandle,
     tls::Certificates,
 };
 
 /// A worker whose listeners are open.
 pub struct App {
-    server: Server,
+    serving: Serving,
     reload: Reload,
     grace: Grace,
     schema: schema::Check,
@@ -34,37 +34,21 @@ impl App {
     /// cannot be reached is no error: requests are answered with 503 until it can.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let backends = Backends::prepare(&config)?;
-        let threads = backends.databases.threads();
         let mut schema = schema::Check::new(backends.for_checks(), config.database.allow_unsafe_locale);
         schema.first_try().await?;
         let mut certificates = Certificates::default();
         let listening = Listening::open(&config.listeners, &mut certificates)?;
         let grace = Grace(config.own.shutdown_grace);
         let instance = Arc::new(instance(&config, backends, listening.contexts));
-        let reloaded = Arc::clone(&instance);
-        let state = move || AppState::of_this_thread(Arc::clone(&instance));
-        let mut server =
-            HttpServer::new(move || Service::new().configure(|service| configure(service, state())))
-                .workers(threads)
-                .disable_signals()
-                .shutdown_timeout(grace.seconds())
-                .keep_alive(KEEP_ALIVE)
-                .on_connect(listen::note_socket_path);
-        for socket in listening.sockets {
-            server = match socket {
-                Bound::Tcp(socket) => server.listen(socket),
-                Bound::Tls(socket, config) => server.listen_rustls_0_23(socket, *config),
-                Bound::Unix(socket) => server.listen_uds(socket),
-            }
+        let serving = Serving::begin(listening.sockets, &instance, config.own.max_connections)
             .context("cannot serve a listener")?;
-        }
         let reload = Reload {
             certificates,
-            instance: reloaded,
+            instance,
             appservice_files: config.auth.appservice_files,
             server_name: config.server_name,
         };
-        Ok(Self { server: server.run(), reload, grace, schema })
+        Ok(Self { serving, reload, grace, schema })
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what is in flight.
@@ -73,7 +57,7 @@ impl App {
     ///
     /// The database turns out not to be one of Synapse's, or the server fails.
     pub async fn run_until_stopped(self, log: LogHandle) -> anyhow::Result<()> {
-        lifecycle::run(self.server, self.reload, self.grace, self.schema, log).await
+        lifecycle::run(self.serving, self.reload, self.grace, self.schema, log).await
     }
 }
 
@@ -93,5 +77,7 @@ fn instance(
         cors_max_age: config.own.cors_max_age,
     };
     let requests = AtomicU64::new(0);
-    Instance { databases, metrics, settings, listeners, counts, auth, synapse, requests }
+    let readiness = Readiness::default();
+    let limits = Limits::new(config.own.limits.clone(), Arc::clone(&metrics));
+    Instance { databases, metrics, settings, listeners, counts, auth, synapse, limits, readiness, requests }
 }

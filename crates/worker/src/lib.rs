@@ -11,5 +11,7 @@ mod lifecycle;
 mod listen;
 mod replication;
 mod schema;
+mod serve;
+mod stream;
 pub mod telemetry;
 mod tls;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 
 pub use nginx::{Nginx, Upstreams};
 pub(crate) use port::free_port;
-pub use postgres::{Durability, Postgres, PostgresAddress};
+pub use postgres::{Durability, Postgres, PostgresAddress, Shutdown};
 pub use redis::{Redis, RedisAddress};
 pub use synapse::{Synapse, SynapseVenv};
 

@@ -20,6 +20,8 @@ use crate::process::{Process, Program};
 
 const ENVIRONMENT: &str = "KEY_BACKUP_TEST_POSTGRES";
 const USER: &str = "postgres";
+/// How long the server may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether a commit waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +32,32 @@ pub enum Durability {
     Fast,
 }
 
+/// How PostgreSQL is told to stop, by its own names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Sessions are ended, and everything is written down.
+    Fast,
+    /// Processes end where they stand; the next start recovers from the log, as after a crash.
+    Immediate,
+}
+
+impl Shutdown {
+    fn signal(self) -> Signal {
+        match self {
+            Self::Fast => Signal::SIGINT,
+            Self::Immediate => Signal::SIGQUIT,
+        }
+    }
+}
+
 /// A PostgreSQL server of our own: UTF-8, collation `C`, superuser `postgres` without a password, 200 connections.
 ///
 /// It listens on 127.0.0.1 and on a Unix socket in its folder.
 #[derive(Debug)]
 pub struct Postgres {
     address: PostgresAddress,
+    folder: PathBuf,
+    durability: Durability,
     process: Process,
 }
 
@@ -55,32 +77,41 @@ impl Postgres {
     ///
     /// When PostgreSQL is not installed, or does not start; the message holds the end of its log.
     pub async fn start(folder: &Path, durability: Durability) -> Result<Self> {
-        let binaries = binaries()?;
-        fs::create_dir_all(folder)?;
-        let user = service_user()?;
-        if let Some(user) = &user {
-            chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
-        }
-        let user = user.map(|user| user.name);
-        initdb(&binaries, folder, user.as_deref())?;
-        let program = Program {
-            name: "PostgreSQL",
-            path: &binaries.join("postgres"),
-            user: user.as_deref(),
-            log: folder.join("postgres.log"),
-            // A fast shutdown would write a checkpoint into files that nobody will read again.
-            stop_signal: Signal::SIGQUIT,
-        };
+        prepare(folder)?;
+        let mut command = as_service_user("initdb")?;
+        command.arg("-D").arg(folder.join("data")).args([
+            "-U",
+            USER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        ]);
+        command.args(["--locale", "C"]);
+        run(command, folder)?;
+        Self::on_cluster(folder, durability).await
+    }
+
+    /// Starts a standby of this server, on a copy of its data in `folder`: it follows what is written here, and takes reads only until
+    /// somebody calls `pg_promote()` on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Postgres::start`].
+    pub async fn standby(&self, folder: &Path) -> Result<Self> {
+        prepare(folder)?;
+        let mut command = as_service_user("pg_basebackup")?;
+        command.arg("-D").arg(folder.join("data")).args(["-R", "-X", "stream", "-c", "fast", "--no-sync"]);
+        command.args(["-U", USER, "-h", "127.0.0.1", "-p", &self.address.port.to_string()]);
+        run(command, folder)?;
+        Self::on_cluster(folder, self.durability).await
+    }
+
+    async fn on_cluster(folder: &Path, durability: Durability) -> Result<Self> {
         let address = PostgresAddress { port: free_port()?, socket_directory: folder.to_owned() };
-        let mut command = program.command();
-        command.arg("-D").arg(folder.join("data")).arg("-k").arg(folder).args(["-h", "127.0.0.1"]);
-        command.arg("-p").arg(address.port.to_string()).args(["-c", "max_connections=200"]);
-        if durability == Durability::Fast {
-            command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
-        }
-        let mut process = program.spawn(command)?;
-        process.wait_until(Duration::from_secs(30), async || address.connect(USER).await.is_ok()).await?;
-        Ok(Self { address, process })
+        let process = spawn(folder, &address, durability).await?;
+        Ok(Self { address, folder: folder.to_owned(), durability, process })
     }
 
     /// Finds PostgreSQL's programs: in Debian's folder of the newest version, else in `PATH`.
@@ -97,6 +128,58 @@ impl Postgres {
         &self.process
     }
 
+    /// Stops the server, and waits until it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When it is not running, or does not end.
+    pub async fn stop(&mut self, mode: Shutdown) -> Result<()> {
+        self.process.signal(mode.signal())?;
+        self.process.wait(PATIENCE).await.map(drop)
+    }
+
+    /// Starts the server again on the same port and with the same data, and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// When it still runs, or does not start; the message holds the end of its log.
+    pub async fn start_again(&mut self) -> Result<()> {
+        self.process = spawn(&self.folder, &self.address, self.durability).await?;
+        Ok(())
+    }
+
+    /// Stops the server, and starts it again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Postgres::stop`] and [`Postgres::start_again`].
+    pub async fn restart(&mut self, mode: Shutdown) -> Result<()> {
+        self.stop(mode).await?;
+        self.start_again().await
+    }
+
+    /// Freezes the server with all its processes (`SIGSTOP`): the kernel still accepts connections for it, and nobody
+    /// ever answers. Until [`Postgres::resume`].
+    ///
+    /// # Errors
+    ///
+    /// When it is not running.
+    pub fn pause(&self) -> Result<()> {
+        // The postmaster first: it starts no more processes then.
+        self.process.signal(Signal::SIGSTOP)?;
+        self.process.signal_children(Signal::SIGSTOP)
+    }
+
+    /// Lets a paused server go on.
+    ///
+    /// # Errors
+    ///
+    /// When it is not running.
+    pub fn resume(&self) -> Result<()> {
+        self.process.signal_children(Signal::SIGCONT)?;
+        self.process.signal(Signal::SIGCONT)
+    }
+
     /// The server that `cargo xtask test` or `cargo xtask services` has started for the tests.
     ///
     /// # Errors
@@ -110,6 +193,13 @@ impl Postgres {
     /// Where it listens.
     pub fn address(&self) -> &PostgresAddress {
         &self.address
+    }
+}
+
+impl Drop for Postgres {
+    /// Processes that are frozen would not hear that they shall end.
+    fn drop(&mut self) {
+        let _ = self.process.signal_children(Signal::SIGCONT);
     }
 }
 
@@ -178,22 +268,51 @@ fn service_user() -> Result<Option<User>> {
     Ok(Some(user))
 }
 
-fn initdb(binaries: &Path, folder: &Path, user: Option<&str>) -> Result<()> {
-    let mut command = match user {
-        Some(user) => {
-            let mut command = Command::new("setpriv");
-            command
-                .args(["--reuid", user, "--regid", user, "--init-groups", "--"])
-                .arg(binaries.join("initdb"));
-            command
-        }
-        None => Command::new(binaries.join("initdb")),
+/// Starts the server on a cluster that exists.
+async fn spawn(folder: &Path, address: &PostgresAddress, durability: Durability) -> Result<Process> {
+    let user = service_user()?.map(|user| user.name);
+    let program = Program {
+        name: "PostgreSQL",
+        path: &binaries()?.join("postgres"),
+        user: user.as_deref(),
+        log: folder.join("postgres.log"),
+        // A fast shutdown would write a checkpoint into files that nobody will read again.
+        stop_signal: Signal::SIGQUIT,
     };
-    command.arg("-D").arg(folder.join("data")).args(["-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync"]);
+    let mut command = program.command();
+    command.arg("-D").arg(folder.join("data")).arg("-k").arg(folder).args(["-h", "127.0.0.1"]);
+    command.arg("-p").arg(address.port.to_string()).args(["-c", "max_connections=200"]);
+    if durability == Durability::Fast {
+        command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
+    }
+    let mut process = program.spawn(command)?;
+    process.wait_until(PATIENCE, async || address.connect(USER).await.is_ok()).await?;
+    Ok(process)
+}
+
+/// Makes a folder that PostgreSQL's user owns.
+fn prepare(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    if let Some(user) = service_user()? {
+        chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+    }
+    Ok(())
+}
+
+/// One of PostgreSQL's programs, as a user that it runs as.
+fn as_service_user(program: &str) -> Result<Command> {
+    let binary = binaries()?.join(program);
+    let Some(user) = service_user()? else { return Ok(Command::new(binary)) };
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &user.name, "--regid", &user.name, "--init-groups", "--"]).arg(binary);
+    Ok(command)
+}
+
+/// Runs a program to its end.
+fn run(mut command: Command, folder: &Path) -> Result<()> {
     // initdb wants to return to the folder that it is started in, which its user may not enter.
-    let output =
-        command.args(["--locale", "C"]).current_dir(folder).output().context("cannot start initdb")?;
-    ensure!(output.status.success(), "initdb failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let output = command.current_dir(folder).output().context("cannot start PostgreSQL's programs")?;
+    ensure!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 

@@ -39,6 +39,9 @@ GRANT SELECT (name, is_guest, locked) ON users TO key_backup_worker;
 GRANT SELECT (user_id, device_id, hidden) ON devices TO key_backup_worker;
 GRANT SELECT (user_id, expiration_ts_ms) ON account_validity TO key_backup_worker;
 
+-- Who is exempt from rate limits.
+GRANT SELECT (user_id, messages_per_second, burst_count) ON ratelimit_override TO key_backup_worker;
+
 -- What Synapse has changed: logouts for one.
 GRANT SELECT (stream_id, cache_func, keys) ON cache_invalidation_stream_by_instance TO key_backup_worker;
 

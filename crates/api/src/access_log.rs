@@ -12,13 +12,14 @@ use std::{
 use actix_web::{
     HttpRequest, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
-    http::{Method, Version},
+    http::{ConnectionType, Method, Version},
     web::Bytes,
 };
 use key_backup_metrics::Work;
 
 use crate::{
-    Instance, ListenerContext, auth::Requester, client::Client, extract::query::redacted, record::Record,
+    Connection, Instance, ListenerContext, auth::Requester, client::Client, extract::query::redacted,
+    record::Record,
 };
 
 /// What one served request took.
@@ -34,6 +35,7 @@ struct Served {
 /// One request and its answer, as far as the log tells of them.
 pub(crate) struct Exchange {
     instance: Arc<Instance>,
+    connection: Option<Connection>,
     record: Rc<Record>,
     servlet: &'static str,
     id: String,
@@ -73,6 +75,7 @@ impl Exchange {
                 .into_owned(),
             protocol: request.version(),
             started: Instant::now(),
+            connection: request.conn_data::<Connection>().inspect(|connection| connection.begin()).cloned(),
             instance,
             record,
             servlet,
@@ -86,6 +89,10 @@ impl Exchange {
 
     /// Lets the answer leave, and logs it when it has.
     pub(crate) fn finish_with(self, response: HttpResponse) -> HttpResponse<LoggedBody> {
+        let mut response = response;
+        if self.instance.readiness.is_stopping() {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
         let status = response.status().as_u16();
         let handled = self.started.elapsed();
         response.map_body(|_, body| LoggedBody {
@@ -96,6 +103,15 @@ impl Exchange {
             handled,
             exchange: self,
         })
+    }
+
+    /// The connection is free for the next request, or shall end.
+    fn leave_connection(&self) {
+        let Some(connection) = &self.connection else { return };
+        connection.end();
+        if self.instance.readiness.is_stopping() {
+            connection.wake();
+        }
     }
 
     fn log(&self, status: u16, handled: Duration, bytes: u64, complete: bool) {
@@ -224,5 +240,6 @@ impl Drop for LoggedBody {
         let nothing_to_send = matches!(self.body.size(), BodySize::None | BodySize::Sized(0));
         let complete = self.ended || nothing_to_send || self.exchange.method == Method::HEAD;
         self.exchange.log(self.status, self.handled, self.bytes, complete);
+        self.exchange.leave_connection();
     }
 }

@@ -5,7 +5,7 @@ use actix_web::{
     http::header::{HeaderName, USER_AGENT},
 };
 
-use crate::state::{ListenerContext, SocketPath};
+use crate::{BoundTo, Connection, ListenerContext};
 
 /// Who is at the other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +32,9 @@ fn ip(request: &HttpRequest, listener: &ListenerContext) -> String {
     if let Some(first) = forwarded.and_then(|value| value.to_str().ok()?.split(',').next()) {
         return first.trim().to_owned();
     }
-    match (request.peer_addr(), request.conn_data::<SocketPath>()) {
+    match (request.peer_addr(), request.conn_data::<Connection>().map(Connection::bound)) {
         (Some(peer), _) => peer.ip().to_canonical().to_string(),
-        (None, Some(SocketPath(path))) => path.display().to_string(),
-        (None, None) => String::new(),
+        (None, Some(BoundTo::Unix(path))) => path.display().to_string(),
+        (None, _) => String::new(),
     }
 }

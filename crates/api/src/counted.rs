@@ -3,7 +3,7 @@
 
 use key_backup_cache::Known;
 use key_backup_model::{BackupVersion, UserId, VersionInfo};
-use key_backup_storage::{Count, Deleted, Selection, StorageError, VersionOutcome};
+use key_backup_storage::{Count, Deleted, Selection, StorageError, VersionOutcome, patiently};
 use tokio::sync::MutexGuard;
 
 use crate::AppState;
@@ -43,7 +43,7 @@ impl AppState {
         user: &UserId,
         version: Option<BackupVersion>,
     ) -> Result<Option<VersionInfo>, StorageError> {
-        let _flight = self.counts.flight(user).await;
+        let _flight = patiently("wait_for_user", self.counts.flight(user)).await?;
         let known = self.counts.get(user, version).await;
         match self.database.version(user, version, known.count, Count::IfNeeded).await? {
             VersionOutcome::Found(info) => {
@@ -62,7 +62,7 @@ impl AppState {
         version: BackupVersion,
         selection: &Selection,
     ) -> Result<Option<Deleted>, StorageError> {
-        let Turn { known, _flight } = self.turn(user, version).await;
+        let Turn { known, _flight } = patiently("wait_for_user", self.turn(user, version)).await?;
         let deleted = self.database.delete_keys(user, version, selection, known.count).await?;
         if let Some(deleted) = deleted {
             self.counts.note(&known, |known| deleted.keys.etag.follows(known.etag));

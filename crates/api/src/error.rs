@@ -2,7 +2,7 @@
 //!
 //! Texts are Synapse's where Synapse has one.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use actix_web::http::StatusCode;
 use key_backup_model::{
@@ -83,6 +83,15 @@ pub enum ApiError {
     /// An upload to a version that is not the current one.
     #[error("wrong version, current is {0}")]
     WrongVersion(BackupVersion),
+    /// There is too much to do at the moment.
+    #[error("overloaded")]
+    Overloaded,
+    /// This user asks too often, or for too much at once; the time is what to wait before asking again.
+    #[error("limit exceeded")]
+    LimitExceeded(Duration),
+    /// The body came too slowly.
+    #[error("slow body")]
+    SlowBody,
     /// The database could not be asked, or could not do it.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -121,6 +130,9 @@ impl ApiError {
             Self::Upload(error, place) => (400, upload_errcode(error.problem()), upload_text(error, place).into()),
             Self::NotFound(text) => (404, "M_NOT_FOUND", text.as_ref().into()),
             Self::WrongVersion(_) => (403, "M_WRONG_ROOM_KEYS_VERSION", "Wrong room_keys version".into()),
+            Self::Overloaded | Self::Storage(StorageError::Busy { .. }) => (503, "M_UNKNOWN", "There is too much to do. Try again later.".into()),
+            Self::LimitExceeded(_) => (429, "M_LIMIT_EXCEEDED", "Too Many Requests".into()),
+            Self::SlowBody => (408, "M_UNKNOWN", "The body of the request came too slowly.".into()),
             Self::Storage(StorageError::IdTooLong { .. }) => (400, "M_INVALID_PARAM", "A room or session id is too long to be stored".into()),
             Self::Storage(StorageError::Unavailable { .. }) => (503, "M_UNKNOWN", "The database is not available. Try again later.".into()),
             Self::Storage(_) => (500, "M_UNKNOWN", "Internal server error".into()),
@@ -136,6 +148,7 @@ impl ApiError {
             Self::UnknownToken | Self::InvalidToken(_) => body["soft_logout"] = false.into(),
             Self::Mas(error) if error.is_refusal() => body["soft_logout"] = false.into(),
             Self::ExpiredToken | Self::UserLocked => body["soft_logout"] = true.into(),
+            Self::LimitExceeded(pause) => body["retry_after_ms"] = millis(*pause).into(),
             Self::WrongVersion(current) => body["current_version"] = current.to_string().into(),
             _ => {}
         }
@@ -155,10 +168,28 @@ impl ApiError {
         }
     }
 
-    /// Whether the worker failed, and not the client.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.parts().0.is_server_error()
+    /// Whether something went wrong that nobody has told the log yet. Outages are told when they begin and end, and not for each request.
+    pub(crate) fn is_a_mistake(&self) -> bool {
+        let is_outage = matches!(
+            self,
+            Self::Overloaded | Self::Storage(StorageError::Unavailable { .. } | StorageError::Busy { .. })
+        );
+        self.parts().0.is_server_error() && !is_outage
     }
+
+    /// When a client may try again, for the header `Retry-After`.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::LimitExceeded(pause) => Some(*pause),
+            Self::Overloaded | Self::Storage(StorageError::Busy { .. }) => Some(Duration::from_secs(1)),
+            _ => (self.parts().0 == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(2)),
+        }
+    }
+}
+
+/// Whole milliseconds, rounded up: who waits for so long is let in.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 
 fn upload_errcode(problem: Problem) -> &'static str {

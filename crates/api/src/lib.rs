@@ -7,6 +7,7 @@
 mod access_log;
 mod auth;
 mod client;
+mod connection;
 mod counted;
 mod error;
 mod extract;
@@ -14,6 +15,8 @@ mod extract;
 pub mod fuzzing;
 mod handlers;
 mod json;
+mod limits;
+mod readiness;
 mod record;
 mod reply;
 mod restore;
@@ -27,7 +30,9 @@ pub use auth::{
     AppService, AppServices, AuthSettings, GuestTokens, IntrospectionError, Mas, MasError, MasSettings,
     MasSetupError, Owner,
 };
+pub use connection::{BoundTo, Connection};
 pub use error::ApiError;
-pub use restore::RestoreMemory;
+pub use limits::{LimitSettings, Limits, Pace, Rate};
+pub use readiness::Readiness;
 pub use service::configure;
-pub use state::{ApiSettings, AppState, Instance, ListenerContext, Listeners, Serves, SocketPath, Synapse};
+pub use state::{ApiSettings, AppState, Instance, ListenerContext, Listeners, Serves, Synapse};

@@ -8,7 +8,7 @@ use actix_web::{
         header::{
             ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
             ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE,
-            HeaderName, HeaderValue, SERVER,
+            HeaderName, HeaderValue, RETRY_AFTER, SERVER,
         },
     },
 };
@@ -46,6 +46,11 @@ pub(crate) fn error(error: &ApiError) -> HttpResponse {
     if let ApiError::MethodNotAllowed(methods) = error {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     }
+    if let Some(pause) = error.retry_after() {
+        // The header knows whole seconds only.
+        let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }
 
@@ -71,6 +76,13 @@ pub(crate) fn preflight(settings: &ApiSettings) -> HttpResponse {
         response.insert_header((ACCESS_CONTROL_MAX_AGE, HeaderValue::from(settings.cors_max_age.as_secs())));
     }
     response.finish()
+}
+
+/// The answer of `/ready`.
+pub(crate) fn readiness(obstacle: Option<&'static str>) -> HttpResponse {
+    let mut response =
+        if obstacle.is_none() { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    response.insert_header((CONTENT_TYPE, "text/plain")).body(obstacle.unwrap_or("OK"))
 }
 
 /// The answer of `/health`.

@@ -17,6 +17,8 @@ pub(crate) enum Route {
     Version(String),
     /// `/health`.
     Health,
+    /// `/ready`.
+    Ready,
     /// `/_synapse/metrics`.
     Metrics,
     /// Anything else.
@@ -28,6 +30,7 @@ impl Route {
     pub(crate) fn of(path: &str) -> Self {
         match path {
             "/health" => return Self::Health,
+            "/ready" => return Self::Ready,
             "/_synapse/metrics" => return Self::Metrics,
             _ => {}
         }
@@ -50,7 +53,7 @@ impl Route {
         match self {
             Self::Keys { .. } | Self::Version(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::LatestVersion => "GET, HEAD, POST, OPTIONS",
-            Self::Health | Self::Metrics => "GET, HEAD, OPTIONS",
+            Self::Health | Self::Ready | Self::Metrics => "GET, HEAD, OPTIONS",
             Self::Unknown => "OPTIONS",
         }
     }
@@ -72,7 +75,7 @@ impl Route {
             Self::Keys { .. } => ["get_key", "put_key", "delete_key"],
             Self::LatestVersion => ["get_latest_version", "", "create_version"],
             Self::Version(_) => ["get_version", "put_version", "delete_version"],
-            Self::Health | Self::Metrics | Self::Unknown => return None,
+            Self::Health | Self::Ready | Self::Metrics | Self::Unknown => return None,
         };
         Some(match *method {
             Method::GET => get,
@@ -90,7 +93,7 @@ impl Route {
             Self::Keys { .. } => "RoomKeysServlet",
             Self::LatestVersion => "RoomKeysNewVersionServlet",
             Self::Version(_) => "RoomKeysVersionServlet",
-            Self::Health => "HealthResource",
+            Self::Health | Self::Ready => "HealthResource",
             Self::Metrics => "MetricsResource",
             Self::Unknown => "ClientRestResource",
         }

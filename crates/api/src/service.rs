@@ -1,6 +1,6 @@
 //! The way of every request: route, handler, headers, log.
 
-use std::{error::Error, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -8,6 +8,7 @@ use actix_web::{
     http::Method,
     web::{self, Data, Payload, ServiceConfig},
 };
+use key_backup_storage::chain;
 
 use crate::{
     ApiError, AppState, ListenerContext, Serves,
@@ -30,7 +31,7 @@ pub fn configure(config: &mut ServiceConfig, state: AppState) {
 async fn serve(request: HttpRequest, payload: Payload, state: Data<AppState>) -> HttpResponse<BoxBody> {
     let instance = Arc::clone(&state.instance);
     let Some(listener) = instance.listeners.of(&request) else {
-        tracing::error!("a request came in on {}, which is no listener", request.app_config().local_addr());
+        tracing::error!("a request came in on no listener that is known");
         return HttpResponse::InternalServerError().finish();
     };
     let route = served_route(listener, request.path());
@@ -46,7 +47,8 @@ async fn serve(request: HttpRequest, payload: Payload, state: Data<AppState>) ->
         Rc::clone(&client),
         Rc::clone(&record),
     );
-    let call = Call { state, request, client, record: Rc::clone(&record), payload };
+    let call =
+        Call { state, request, client, record: Rc::clone(&record), payload, holds: RefCell::default() };
     let operation = route.operation(call.request.method());
     let (result, work) = weighed(Box::pin(answer(call, route))).await;
     record.add_work(&work);
@@ -55,7 +57,7 @@ async fn serve(request: HttpRequest, payload: Payload, state: Data<AppState>) ->
         instance.metrics.operations.ended(operation, outcome);
     }
     let response = result.unwrap_or_else(|error| {
-        if error.is_ours() {
+        if error.is_a_mistake() {
             tracing::error!(request = exchange.id(), "{}", chain(&error));
         }
         reply::error(&error)
@@ -68,7 +70,7 @@ fn served_route(listener: &ListenerContext, path: &str) -> Route {
     let Serves::Resources { client, metrics } = listener.serves else { return Route::Metrics };
     let route = Route::of(path);
     let served = match route {
-        Route::Health | Route::Unknown => true,
+        Route::Health | Route::Ready | Route::Unknown => true,
         Route::Metrics => metrics,
         Route::Keys { .. } | Route::LatestVersion | Route::Version(_) => client,
     };
@@ -89,6 +91,7 @@ async fn answer(call: Call, route: Route) -> Result<HttpResponse, ApiError> {
     }
     match (route, method) {
         (Route::Health, _) => Ok(reply::healthy()),
+        (Route::Ready, _) => Ok(reply::readiness(call.state.instance.obstacle())),
         (Route::Metrics, _) => Ok(handlers::metrics::answer(&call)),
         (Route::LatestVersion, Method::POST) => handlers::version_post::answer(call).await,
         (Route::LatestVersion, _) => handlers::version_get::answer(call, None).await,
@@ -102,16 +105,4 @@ async fn answer(call: Call, route: Route) -> Result<HttpResponse, ApiError> {
         (Route::Keys { room, session }, _) => handlers::keys_get::answer(call, room, session).await,
         (Route::Unknown, _) => Err(ApiError::Unrecognized),
     }
-}
-
-/// An error and everything behind it, on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

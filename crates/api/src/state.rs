@@ -14,10 +14,12 @@ use actix_web::HttpRequest;
 use key_backup_cache::{Counts, SharedCounts, Tokens, UserIps};
 use key_backup_metrics::Metrics;
 use key_backup_storage::{Database, Databases};
+use tokio::sync::Semaphore;
 
 use crate::{
+    BoundTo, Connection, Limits, Readiness,
     auth::{AuthSettings, Owner},
-    restore::RestoreMemory,
+    limits::Admission,
     uploads::Uploads,
 };
 
@@ -37,8 +39,10 @@ pub struct Instance {
     pub auth: AuthSettings,
     /// What of Synapse is heard and told; `None` without Redis.
     pub synapse: Option<Synapse>,
-    /// Memory for restores that are not streamed.
-    pub restore_memory: RestoreMemory,
+    /// What clients may take.
+    pub limits: Limits,
+    /// Whether requests should be sent here.
+    pub readiness: Readiness,
     /// Numbers the requests; begin with zero.
     pub requests: AtomicU64,
 }
@@ -56,6 +60,11 @@ pub struct Synapse {
 }
 
 impl Instance {
+    /// Why requests had better be sent elsewhere; `None` if there is no reason.
+    pub(crate) fn obstacle(&self) -> Option<&'static str> {
+        self.readiness.obstacle(self.databases.is_well())
+    }
+
     /// A number for the next request, for its id.
     pub(crate) fn next_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed)
@@ -72,6 +81,10 @@ pub struct AppState {
     pub(crate) counts: Counts,
     /// The uploads that wait in this thread.
     pub(crate) uploads: Uploads,
+    /// This thread's places for requests.
+    pub(crate) admission: Admission,
+    /// How many pages of restores it may read at once: the other connections are for everybody else.
+    pub(crate) pages: Semaphore,
 }
 
 impl AppState {
@@ -79,7 +92,11 @@ impl AppState {
     pub fn of_this_thread(instance: Arc<Instance>) -> Self {
         let database = instance.databases.of_this_thread();
         let counts = Counts::of_this_thread(Arc::clone(&instance.counts));
-        Self { instance, database, counts, uploads: Uploads::default() }
+        let limits = &instance.limits.settings;
+        let places = limits.max_requests_in_flight.div_ceil(instance.databases.threads());
+        let admission = Admission::new(places, limits.max_queue_time);
+        let pages = Semaphore::new((database.connections() / 2).max(1));
+        Self { instance, database, counts, uploads: Uploads::default(), admission, pages }
     }
 }
 
@@ -123,10 +140,6 @@ pub enum Serves {
     MetricsEverywhere,
 }
 
-/// Put into the data of a connection that came in on a Unix socket: the path of the socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SocketPath(pub PathBuf);
-
 /// All listeners of an instance, by where they are bound.
 #[derive(Debug, Default)]
 pub struct Listeners {
@@ -139,9 +152,9 @@ pub struct Listeners {
 impl Listeners {
     /// The listener that a request came in on; `None` for one that is not in the list.
     pub(crate) fn of(&self, request: &HttpRequest) -> Option<&ListenerContext> {
-        match request.conn_data::<SocketPath>() {
-            Some(SocketPath(path)) => find(&self.unix, path),
-            None => find(&self.tcp, &request.app_config().local_addr()),
+        match request.conn_data::<Connection>()?.bound() {
+            BoundTo::Unix(path) => find(&self.unix, path),
+            BoundTo::Tcp(address) => find(&self.tcp, address),
         }
     }
 }

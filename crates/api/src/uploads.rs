@@ -12,7 +12,7 @@ use std::{
 use actix_web::{rt, web::Data};
 use key_backup_metrics::{Uploaded, Work};
 use key_backup_model::{BackupVersion, KeyCount, UploadRow, UserId, merge};
-use key_backup_storage::{PutOutcome, StorageError, Upload};
+use key_backup_storage::{PutOutcome, StorageError, Upload, allow_for, in_time};
 use tokio::sync::oneshot;
 
 use crate::{AppState, counted::Turn, record::Record, work::weighed};
@@ -82,7 +82,8 @@ pub(crate) async fn put_keys(
     if state.uploads.push(user, version, Waiting { rows, answer }) {
         rt::spawn(empty(state.clone(), user.clone(), version));
     }
-    let Answer { outcome, work } = answered.await.map_err(|_| StorageError::abandoned())?;
+    let answered = in_time("wait_for_user", answered).await?;
+    let Answer { outcome, work } = answered.map_err(|_| StorageError::abandoned())?;
     record.add_work(&work);
     outcome
 }
@@ -100,7 +101,12 @@ async fn empty(state: Data<AppState>, user: UserId, version: BackupVersion) {
         let keys = rows.iter().map(|rows| rows.len() as u64).sum();
         let upload =
             Upload { user: user.clone(), version, rows: merge::merged(rows), known: turn.known.count };
-        let (outcome, work) = weighed(state.database.put_keys(upload)).await;
+        let bytes = upload.rows.iter().map(|row| row.key.session_data.as_str().len()).sum();
+        let put = async {
+            allow_for(bytes);
+            state.database.put_keys(upload).await
+        };
+        let (outcome, work) = weighed(put).await;
         tell(answers, outcome.clone(), work);
         if let Ok(PutOutcome::Stored { keys: count, added, replaced }) = outcome {
             state.instance.metrics.operations.uploaded(Uploaded { keys, added, replaced });
@@ -109,11 +115,7 @@ async fn empty(state: Data<AppState>, user: UserId, version: BackupVersion) {
     }
 }
 
-fn tell(
-    answers: Vec<oneshot::Sender<Answer>>,
-    outcome: Result<PutOutcome, StorageError>,
-    work: Work,
-) {
+fn tell(answers: Vec<oneshot::Sender<Answer>>, outcome: Result<PutOutcome, StorageError>, work: Work) {
     let others = outcome.clone().map(|outcome| match outcome {
         PutOutcome::Stored { keys, .. } => PutOutcome::Stored { keys, added: 0, replaced: 0 },
         other => other,

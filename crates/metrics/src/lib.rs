@@ -12,6 +12,7 @@ mod caches;
 mod cpu;
 mod family;
 mod http;
+mod limits;
 mod operations;
 mod process;
 mod replication;
@@ -33,6 +34,7 @@ pub use caches::{CacheGauges, Eviction};
 pub use cpu::{CpuTime, metered, timed};
 pub use family::Description;
 pub use http::{HttpMetrics, RequestMetrics};
+pub use limits::LimitMetrics;
 pub use operations::{OperationMetrics, RestoreOutcome, Uploaded};
 pub use prometheus::Error;
 pub use replication::ReplicationMetrics;
@@ -61,6 +63,8 @@ pub struct Metrics {
     pub background: BackgroundMetrics,
     /// The threads that serve requests.
     pub threads: ThreadMetrics,
+    /// Refusals and connections.
+    pub limits: LimitMetrics,
     process: ProcessMetrics,
     of_server: Registry,
     of_process: Registry,
@@ -85,6 +89,7 @@ impl Metrics {
             auth: AuthMetrics::new(&registry)?,
             background: BackgroundMetrics::new(&registry)?,
             threads: ThreadMetrics::new(&registry)?,
+            limits: LimitMetrics::new(&registry)?,
             process: ProcessMetrics::new(&registry, &of_process)?,
             of_server: registry,
             of_process,

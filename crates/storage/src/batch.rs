@@ -10,10 +10,9 @@ use std::{
     time::Instant,
 };
 
-use deadpool_postgres::Client;
 use tokio::sync::oneshot;
 
-use crate::{Database, DatabaseUsage, PutOutcome, StorageError, put::Upload, usage};
+use crate::{Database, DatabaseUsage, PutOutcome, StorageError, in_time, lease::Lease, put::Upload, usage};
 
 /// Batches that a thread has in flight: one is at work while the other is on its way. More would only make them smaller.
 const LANES: usize = 2;
@@ -91,7 +90,8 @@ impl Database {
         if self.batches.push(upload, Queued { since: Instant::now(), answer }) {
             tokio::spawn(self.clone().lane());
         }
-        let (outcome, used) = answered.await.map_err(|_| StorageError::abandoned())?;
+        let answered = in_time("add_e2e_room_keys", answered).await?;
+        let (outcome, used) = answered.map_err(|_| StorageError::abandoned())?;
         usage::add(used);
         outcome
     }
@@ -128,11 +128,7 @@ impl Database {
     }
 
     /// What one upload alone is to blame for must not befall the others.
-    async fn put_together(
-        &self,
-        client: Client,
-        uploads: &[Upload],
-    ) -> Vec<Result<PutOutcome, StorageError>> {
+    async fn put_together(&self, client: Lease, uploads: &[Upload]) -> Vec<Result<PutOutcome, StorageError>> {
         match self.put(client, uploads).await {
             Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
             Err(error) if uploads.len() == 1 || matches!(error, StorageError::Unavailable { .. }) => {

@@ -8,6 +8,7 @@ use tokio_postgres::{
 };
 
 use crate::{
+    pool::PATIENCE,
     settings::{ChannelBinding, ConnectionSettings, Host, Keepalives, SslMode, TargetSessionAttrs},
     tls::{self, TlsError},
 };
@@ -71,9 +72,9 @@ pub(crate) fn config(settings: &ConnectionSettings) -> Result<Config, ConnectErr
     if let Some(options) = &settings.options {
         config.options(options);
     }
-    if let Some(timeout) = settings.connect_timeout {
-        config.connect_timeout(timeout);
-    }
+    // A host whose packets vanish must leave the others a chance.
+    let hosts = u32::try_from(settings.hosts.len()).unwrap_or(u32::MAX);
+    config.connect_timeout(settings.connect_timeout.unwrap_or(PATIENCE / hosts.max(1)));
     if let Some(timeout) = settings.tcp_user_timeout {
         config.tcp_user_timeout(timeout);
     }

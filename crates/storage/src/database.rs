@@ -12,13 +12,20 @@ use key_backup_metrics::Metrics;
 use key_backup_model::UserId;
 use tokio_postgres::{Error, Row, Statement, types::ToSql};
 
-use crate::{DatabaseUsage, StorageError, batch::Batches, error::is_conflict, usage};
+use crate::{
+    DatabaseUsage, StorageError,
+    batch::Batches,
+    error::is_conflict,
+    lease::{Lease, Surroundings},
+    pool, usage,
+};
 
 /// Synapse's database. Every public method is one transaction. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
     pub(crate) batches: Arc<Batches>,
+    surroundings: Arc<Surroundings>,
     metrics: Arc<Metrics>,
 }
 
@@ -45,21 +52,27 @@ const LOCK_USERS: &str = "SELECT pg_advisory_xact_lock(27490, hash)
     FROM (SELECT DISTINCT hashtext(user_id) AS hash FROM unnest($1::text[]) AS user_id ORDER BY hash) AS users";
 
 impl Database {
-    pub(crate) fn new(pool: Pool, metrics: Arc<Metrics>) -> Self {
-        Self { pool, batches: Arc::default(), metrics }
+    pub(crate) fn new(pool: Pool, surroundings: Arc<Surroundings>, metrics: Arc<Metrics>) -> Self {
+        Self { pool, batches: Arc::default(), surroundings, metrics }
     }
 
     pub(crate) fn pool_status(&self) -> Status {
         self.pool.status()
     }
 
+    /// How many connections it may have at once.
+    pub fn connections(&self) -> usize {
+        self.pool.status().max_size
+    }
+
     /// Runs one statement on its own.
     pub(crate) async fn read(&self, query: Query, params: Params<'_>) -> Result<Vec<Row>, StorageError> {
         let client = self.connection(query.desc).await?;
         let started = Instant::now();
-        let rows = read(&client, query.sql, params).await;
-        self.ended(query, started, rows.is_ok());
-        rows.map_err(|error| self.failed(StorageError::from_query(query.desc, error)))
+        let rows = client.run(query.desc, read(&client, query.sql, params)).await;
+        self.ended(query, started, matches!(rows, Ok(Ok(_))));
+        rows.map_err(|error| self.failed(error))?
+            .map_err(|error| self.failed(StorageError::from_query(query.desc, error)))
     }
 
     /// Runs one statement on its own, and shows its rows as they come: none of them is kept.
@@ -71,9 +84,11 @@ impl Database {
     ) -> Result<(), StorageError> {
         let client = self.connection(query.desc).await?;
         let started = Instant::now();
-        let visited = visit_rows(&client, query.sql, params, visit).await;
-        self.ended(query, started, visited.is_ok());
-        visited.map_err(|error| self.failed(StorageError::from_query(query.desc, error)))
+        let visited = client.run(query.desc, visit_rows(&client, query.sql, params, visit)).await;
+        self.ended(query, started, matches!(visited, Ok(Ok(()))));
+        visited
+            .map_err(|error| self.failed(error))?
+            .map_err(|error| self.failed(StorageError::from_query(query.desc, error)))
     }
 
     /// Runs one statement that changes rows of `user`, after every change of that user that was begun before by any
@@ -91,7 +106,7 @@ impl Database {
     /// The same for several users, on a connection that the caller has. A change that met one of Synapse's is tried again.
     pub(crate) async fn change_with(
         &self,
-        client: &Client,
+        client: &Lease,
         query: Query,
         users: &[&str],
         params: Params<'_>,
@@ -99,9 +114,9 @@ impl Database {
         let mut attempt = 0;
         loop {
             let started = Instant::now();
-            let rows = change(client, query.sql, users, params).await;
-            self.ended(query, started, rows.is_ok());
-            match rows {
+            let rows = client.run(query.desc, change(client, query.sql, users, params)).await;
+            self.ended(query, started, matches!(rows, Ok(Ok(_))));
+            match rows.map_err(|error| self.failed(error))? {
                 Err(error) if attempt < RETRIES && is_conflict(&error) => {
                     attempt += 1;
                     self.metrics.storage.retried(query.desc);
@@ -113,13 +128,13 @@ impl Database {
         }
     }
 
-    pub(crate) async fn connection(&self, desc: &'static str) -> Result<Client, StorageError> {
+    pub(crate) async fn connection(&self, desc: &'static str) -> Result<Lease, StorageError> {
         let started = Instant::now();
-        let client = self.pool.get().await;
+        let lease = pool::lease(&self.pool, &self.surroundings, desc).await;
         let wait = started.elapsed();
         self.metrics.storage.scheduled(wait);
         usage::add(DatabaseUsage { connection_wait: wait, ..DatabaseUsage::default() });
-        client.map_err(|source| self.failed(StorageError::Unavailable { desc, source: Arc::new(source) }))
+        lease.map_err(|error| self.failed(error))
     }
 
     fn ended(&self, query: Query, started: Instant, well: bool) {
@@ -139,6 +154,7 @@ impl Database {
     fn failed(&self, error: StorageError) -> StorageError {
         let desc = match &error {
             StorageError::Unavailable { desc, .. }
+            | StorageError::Busy { desc }
             | StorageError::IdTooLong { desc }
             | StorageError::Refused { desc, .. }
             | StorageError::UnexpectedRow { desc, .. } => desc,

@@ -8,12 +8,26 @@ use std::{
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, ThreadId},
+    time::{Duration, Instant},
 };
 
 use deadpool_postgres::Pool;
 use key_backup_metrics::{Metrics, PoolStatus};
+use tokio::{sync::Semaphore, time::timeout};
+use tokio_postgres::SimpleQueryMessage;
 
-use crate::{ConnectError, Database, DatabaseSettings, pool::PoolFactory};
+use crate::{
+    ConnectError, Database, DatabaseSettings,
+    lease::Surroundings,
+    outage::{Outages, Probe},
+    pool::PoolFactory,
+};
+
+/// How long a probe may take.
+const PROBE_LIMIT: Duration = Duration::from_millis(1400);
+
+/// How long after a probe the next one is made.
+const BETWEEN_PROBES: Duration = Duration::from_millis(250);
 
 /// Gives each thread its part of the connections; together they never have more than Synapse's `cp_max`, one of which is
 /// kept for the worker's own checks.
@@ -21,6 +35,9 @@ pub struct Databases {
     factory: PoolFactory,
     shares: Vec<usize>,
     checks: Option<Pool>,
+    /// Asks whether the server is there again: the pool of the checks where there is one.
+    probes: Pool,
+    surroundings: Arc<Surroundings>,
     metrics: Arc<Metrics>,
     threads: Mutex<HashMap<ThreadId, Database>>,
 }
@@ -39,9 +56,13 @@ impl Databases {
         let factory = PoolFactory::new(settings)?;
         // With a single connection the checks have to be made on that of the requests.
         let has_checks = settings.max_connections > 1;
-        let checks = has_checks.then(|| factory.pool(1));
+        let outages = Arc::new(Outages::default());
+        let probes = factory.pool(1, &outages);
+        let checks = has_checks.then(|| probes.clone());
         let shares = shares(settings.max_connections - usize::from(has_checks), threads);
-        Ok(Self { factory, shares, checks, metrics, threads: Mutex::default() })
+        let abandoned = Arc::new(Semaphore::new(settings.max_connections));
+        let surroundings = Arc::new(Surroundings { outages, abandoned });
+        Ok(Self { factory, shares, checks, probes, surroundings, metrics, threads: Mutex::default() })
     }
 
     /// How many threads there may be: each needs a connection.
@@ -53,14 +74,36 @@ impl Databases {
     pub fn of_this_thread(&self) -> Database {
         let mut threads = self.begun();
         let share = self.shares[threads.len() % self.shares.len()];
-        let begin = || Database::new(self.factory.pool(share), Arc::clone(&self.metrics));
+        let begin = || self.database(&self.factory.pool(share, &self.surroundings.outages));
         threads.entry(thread::current().id()).or_insert_with(begin).clone()
     }
 
     /// The database for the worker's own checks, on a connection for which requests never wait. `None` where `cp_max` leaves
     /// only one for everything.
     pub fn for_checks(&self) -> Option<Database> {
-        self.checks.as_ref().map(|pool| Database::new(pool.clone(), Arc::clone(&self.metrics)))
+        self.checks.as_ref().map(|pool| self.database(pool))
+    }
+
+    /// Whether PostgreSQL takes reads and writes, as far as is known.
+    pub fn is_well(&self) -> bool {
+        self.surroundings.outages.is_well()
+    }
+
+    /// Follows outages from their first failure to their end, for ever. Somebody has to run it: without it nobody notices that an outage is over.
+    pub async fn follow_outages(&self) {
+        let outages = &self.surroundings.outages;
+        loop {
+            outages.next().await;
+            let mut begun = Instant::now();
+            while !outages.probed(probe(&self.probes).await, begun) {
+                tokio::time::sleep(BETWEEN_PROBES).await;
+                begun = Instant::now();
+            }
+        }
+    }
+
+    fn database(&self, pool: &Pool) -> Database {
+        Database::new(pool.clone(), Arc::clone(&self.surroundings), Arc::clone(&self.metrics))
     }
 
     /// Brings the gauges of the pools up to date, for a scrape.
@@ -76,12 +119,28 @@ impl Databases {
             sum.max += status.max_size;
         }
         self.metrics.storage.observe_pools(sum);
+        self.metrics.limits.database(self.is_well());
     }
 
     fn begun(&self) -> MutexGuard<'_, HashMap<ThreadId, Database>> {
         // A thread that panicked here cannot have left the map half changed.
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Asks the server on a new connection: an old one may be dead, or lead elsewhere.
+async fn probe(pool: &Pool) -> Probe {
+    pool.retain(|_, _| false);
+    let ask = async {
+        let client = pool.get().await.ok()?;
+        client.simple_query("SHOW transaction_read_only").await.ok()
+    };
+    let Ok(Some(answer)) = timeout(PROBE_LIMIT, ask).await else { return Probe::Away };
+    let read_only = answer.iter().any(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0) == Some("on"),
+        _ => false,
+    });
+    if read_only { Probe::ReadOnly } else { Probe::Writable }
 }
 
 /// Divides the connections as evenly as possible among as many threads as can have one each.

@@ -16,6 +16,12 @@ pub enum StorageError {
         /// What the driver or the pool said.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// Its turn did not come in time: too many requests, or too slow a database. Nothing was asked of PostgreSQL.
+    #[error("others keep the database busy, and the turn of {desc} did not come in time")]
+    Busy {
+        /// The transaction's name.
+        desc: &'static str,
+    },
     /// An id is longer than an index of Synapse's can hold (about 2700 bytes, after compression). Nothing was changed.
     #[error("an id is too long for {desc}")]
     IdTooLong {
@@ -61,6 +67,7 @@ impl StorageError {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } => "unavailable",
+            Self::Busy { .. } => "busy",
             Self::IdTooLong { .. } => "id_too_long",
             Self::Refused { .. } => "refused",
             Self::UnexpectedRow { .. } => "unexpected_row",
@@ -83,7 +90,8 @@ pub(crate) fn is_conflict(error: &Error) -> bool {
     error.code().is_some_and(|code| CONFLICTS.contains(code))
 }
 
-fn is_outage(error: &Error) -> bool {
+/// Whether PostgreSQL cannot do it now, and may later.
+pub(crate) fn is_outage(error: &Error) -> bool {
     let Some(code) = error.code() else {
         // No SQLSTATE: the connection broke, unless a value could not be read.
         return error.is_closed()
@@ -94,4 +102,16 @@ fn is_outage(error: &Error) -> bool {
     ["08", "53", "57"].contains(&class)
         || *code == SqlState::READ_ONLY_SQL_TRANSACTION
         || *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+}
+
+/// An error and everything behind it, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

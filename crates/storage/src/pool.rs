@@ -1,17 +1,25 @@
 //! Pools of connections, each connection set up the way our statements need it.
 
-use std::{fmt::Write, time::Duration};
+use std::{fmt::Write, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use deadpool_postgres::{
-    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
+    ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod,
+    Runtime, TimeoutType, Timeouts,
 };
-use tokio_postgres::Config;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{ConnectError, DatabaseSettings, connect, tls};
+use crate::{
+    ConnectError, DatabaseSettings, StorageError, connect,
+    error::chain,
+    lease::{Lease, Surroundings},
+    outage::Outages,
+    tls, usage,
+};
 
-/// How long a request waits for a connection, or for one to be made, before it is told to come back.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long a request waits for a connection, and then for one to be made, before it is told to come back.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Everything that is needed to make a pool.
 pub(crate) struct PoolFactory {
@@ -28,21 +36,71 @@ impl PoolFactory {
     }
 
     /// A pool of at most that many connections, which are opened when they are needed.
-    pub(crate) fn pool(&self, connections: usize) -> Pool {
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(self.config.clone(), self.connector.clone(), recycling);
+    pub(crate) fn pool(&self, connections: usize, outages: &Arc<Outages>) -> Pool {
+        let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_connect(self.config.clone(), Quiet(self.connector.clone()), manager);
         let session = self.session.clone();
         let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| {
             let session = session.clone();
             Box::pin(async move { client.batch_execute(&session).await.map_err(HookError::Backend) })
         });
+        let outages = Arc::clone(outages);
+        let is_usable = Hook::sync_fn(move |client: &mut ClientWrapper, metrics| {
+            let usable = !client.is_closed() && outages.trusts(metrics.created);
+            if usable { Ok(()) } else { Err(HookError::message("it leads to where the server was")) }
+        });
         Pool::builder(manager)
             .max_size(connections)
-            .timeouts(Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) })
             .runtime(Runtime::Tokio1)
             .post_create(set_up)
+            .pre_recycle(is_usable)
             .build()
             .expect("a runtime is given, which is all that the builder asks for")
+    }
+}
+
+/// Takes a connection from a pool for one request.
+///
+/// # Errors
+///
+/// [`StorageError::Unavailable`] while PostgreSQL is known to be away, or if there is no new connection to be had; [`StorageError::Busy`] if
+/// none became free in time.
+pub(crate) async fn lease(
+    pool: &Pool,
+    surroundings: &Arc<Surroundings>,
+    desc: &'static str,
+) -> Result<Lease, StorageError> {
+    surroundings.outages.refuse(desc)?;
+    let patience = Some(usage::remaining().min(PATIENCE));
+    let timeouts = Timeouts { wait: patience, create: patience, recycle: patience };
+    match pool.timeout_get(&timeouts).await {
+        Ok(client) => Ok(Lease::new(client, Arc::clone(surroundings))),
+        Err(PoolError::Timeout(TimeoutType::Wait)) => Err(StorageError::Busy { desc }),
+        Err(error) => {
+            surroundings.outages.failed(&chain(&error));
+            Err(StorageError::Unavailable { desc, source: Arc::new(error) })
+        }
+    }
+}
+
+/// Makes connections, and says nothing when one ends: outages are told once, and not for each connection.
+struct Quiet(MakeRustlsConnect);
+
+impl Connect for Quiet {
+    fn connect(
+        &self,
+        config: &Config,
+    ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + '_>> {
+        let (config, connector) = (config.clone(), self.0.clone());
+        Box::pin(async move {
+            let (client, connection) = config.connect(connector).await?;
+            let task = tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!("a database connection ended: {}", chain(&error));
+                }
+            });
+            Ok((client, task))
+        })
     }
 }
 

@@ -84,6 +84,7 @@ const NEEDED: &[Need] = &[
     Need::read("cache_invalidation_stream_by_instance", &["stream_id", "cache_func", "keys"]),
     Need::read("account_validity", &["user_id", "expiration_ts_ms"]),
     Need::read("devices", &["user_id", "device_id", "hidden"]),
+    Need::read("ratelimit_override", &["user_id", "messages_per_second", "burst_count"]),
     Need::read("users", &["name", "is_guest", "locked"]),
 ];
 

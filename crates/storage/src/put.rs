@@ -1,10 +1,9 @@
 //! The upload statement: merges keys of one user, or of several, each into the current version of the user's backup.
 
-use deadpool_postgres::Client;
 use key_backup_model::{BackupVersion, Etag, KeyCount, UploadRow, UserId};
 use tokio_postgres::Row;
 
-use crate::{Count, Database, StorageError, VersionOutcome, database::Query};
+use crate::{Count, Database, StorageError, VersionOutcome, database::Query, lease::Lease};
 
 /// Keys to be merged into a version.
 #[derive(Debug, Clone)]
@@ -121,7 +120,7 @@ impl Database {
     /// [`StorageError`]: nothing was stored, unless it is [`StorageError::Unavailable`].
     pub(crate) async fn put(
         &self,
-        client: Client,
+        client: Lease,
         uploads: &[Upload],
     ) -> Result<Vec<PutOutcome>, StorageError> {
         let columns = Columns::of(uploads);
@@ -154,7 +153,7 @@ impl Database {
     }
 
     /// A connection for [`Self::put`].
-    pub(crate) async fn put_connection(&self) -> Result<Client, StorageError> {
+    pub(crate) async fn put_connection(&self) -> Result<Lease, StorageError> {
         self.connection(PUT.desc).await
     }
 

@@ -53,6 +53,10 @@ pub(crate) const COLUMNS: &[(&str, &[(&str, &str)])] = &[
     ),
     ("account_validity", &[("user_id", "text"), ("expiration_ts_ms", "bigint")]),
     ("devices", &[("user_id", "text"), ("device_id", "text"), ("hidden", "boolean")]),
+    (
+        "ratelimit_override",
+        &[("user_id", "text"), ("messages_per_second", "bigint"), ("burst_count", "bigint")],
+    ),
     ("users", &[("name", "text"), ("is_guest", "smallint"), ("locked", "boolean")]),
 ];
 

@@ -2,9 +2,15 @@
 //!
 //! The figures are kept in a task-local, so that no method has to carry a parameter for them.
 
-use std::{cell::Cell, future::Future, time::Duration};
+use std::{
+    cell::Cell,
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use key_backup_metrics::Work;
+
+use crate::StorageError;
 
 /// Database work of one measured future.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,9 +53,15 @@ impl From<DatabaseUsage> for Work {
         Self { transactions, transaction_time, connection_wait, ..Self::default() }
     }
 }
+/// How long the database may keep one request waiting, all of its transactions together: clients shall hear within 5 s that they have to come again.
+const LIMIT: Duration = Duration::from_secs(4);
+
+/// What a database can be expected to take at least, in bytes a second.
+const LEAST_RATE: u64 = 1_000_000;
 
 tokio::task_local! {
     static USAGE: Cell<DatabaseUsage>;
+    static ALLOWANCE: Cell<Duration>;
 }
 
 /// Runs `future` and says what database work it did itself; what it spawned is not counted.
@@ -58,7 +70,43 @@ pub async fn measured<F: Future>(future: F) -> (F::Output, DatabaseUsage) {
         let output = future.await;
         (output, USAGE.with(Cell::get))
     };
-    USAGE.scope(Cell::new(DatabaseUsage::default()), measured).await
+    let measured = USAGE.scope(Cell::new(DatabaseUsage::default()), measured);
+    ALLOWANCE.scope(Cell::new(LIMIT), measured).await
+}
+
+/// Lets the measured future wait longer for the database, which has to take so many bytes from it: clients send no more than a tenth
+/// of a megabyte at once, but they might.
+pub fn allow_for(bytes: usize) {
+    let more = Duration::from_millis(bytes as u64 * 1000 / LEAST_RATE);
+    let _ = ALLOWANCE.try_with(|allowance| allowance.set(LIMIT + more));
+}
+
+/// How much of its time for the database the measured future has left; what is not measured begins anew each time.
+pub(crate) fn remaining() -> Duration {
+    let used = |sum: &Cell<DatabaseUsage>| sum.get().transaction_time + sum.get().connection_wait;
+    let allowance = ALLOWANCE.try_with(Cell::get).unwrap_or(LIMIT);
+    allowance.saturating_sub(USAGE.try_with(used).unwrap_or_default())
+}
+
+/// Waits for something that a change has to wait for before it asks the database: it counts as a wait for a connection.
+///
+/// # Errors
+///
+/// [`StorageError::Busy`] when the request's time for the database is over.
+pub async fn patiently<F: Future>(desc: &'static str, future: F) -> Result<F::Output, StorageError> {
+    let started = Instant::now();
+    let output = in_time(desc, future).await;
+    add(DatabaseUsage { connection_wait: started.elapsed(), ..DatabaseUsage::default() });
+    output
+}
+
+/// The same for something that adds its own work to that of the request.
+///
+/// # Errors
+///
+/// As [`patiently`].
+pub async fn in_time<F: Future>(desc: &'static str, future: F) -> Result<F::Output, StorageError> {
+    tokio::time::timeout(remaining(), future).await.map_err(|_| StorageError::Busy { desc })
 }
 
 /// What the measured future that is running has done so far; nothing where none is.

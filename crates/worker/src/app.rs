@@ -2,29 +2,25 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use actix_web::{App as Service, HttpServer, dev::Server};
 use anyhow::Context;
-use key_backup_api::{ApiSettings, AppState, Instance, Listeners, RestoreMemory, configure};
+use key_backup_api::{ApiSettings, Instance, Limits, Listeners, Readiness};
 use key_backup_cache::SharedCounts;
 
 use crate::{
     backends::Backends,
     config::Config,
-    lifecycle::{self, Grace, KEEP_ALIVE, Reload},
-    listen::{self, Bound, Listening},
+    lifecycle::{self, Grace, Reload},
+    listen::Listening,
     replication, schema,
+    serve::Serving,
     telemetry::LogHandle,
-    threads,
     tls::Certificates,
     watchdog::Watchdog,
 };
 
-/// What restores that are not streamed may take together, in bytes.
-const RESTORE_MEMORY: usize = 64 << 20;
-
 /// A worker whose listeners are open.
 pub struct App {
-    server: Server,
+    serving: Serving,
     reload: Reload,
     grace: Grace,
     schema: schema::Check,
@@ -49,36 +45,17 @@ impl App {
         let listening = Listening::open(&config.listeners, &mut certificates)?;
         let grace = Grace(config.own.shutdown_grace);
         let instance = Arc::new(instance(&config, backends, listening.contexts));
-        let reloaded = Arc::clone(&instance);
         let watchdog = Watchdog::of_environment(threads * listening.sockets.len());
-        let watched = watchdog.clone();
-        let service = move || {
-            threads::measure_this_thread(&instance.metrics);
-            watched.iter().for_each(Watchdog::watch_this_loop);
-            let state = AppState::of_this_thread(Arc::clone(&instance));
-            Service::new().configure(|service| configure(service, state))
-        };
-        let mut server = HttpServer::new(service)
-            .workers(threads)
-            .disable_signals()
-            .shutdown_timeout(grace.seconds())
-            .keep_alive(KEEP_ALIVE)
-            .on_connect(listen::note_socket_path);
-        for socket in listening.sockets {
-            server = match socket {
-                Bound::Tcp(socket) => server.listen(socket),
-                Bound::Tls(socket, config) => server.listen_rustls_0_23(socket, *config),
-                Bound::Unix(socket) => server.listen_uds(socket),
-            }
-            .context("cannot serve a listener")?;
-        }
+        let serving =
+            Serving::begin(listening.sockets, &instance, config.own.max_connections, watchdog.as_ref())
+                .context("cannot serve a listener")?;
         let reload = Reload {
             certificates,
-            instance: reloaded,
+            instance,
             appservice_files: config.auth.appservice_files,
             server_name: config.server_name,
         };
-        Ok(Self { server: server.run(), reload, grace, schema, watchdog })
+        Ok(Self { serving, reload, grace, schema, watchdog })
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what is in flight.
@@ -87,7 +64,7 @@ impl App {
     ///
     /// The database turns out not to be one of Synapse's, or the server fails.
     pub async fn run_until_stopped(self, log: LogHandle) -> anyhow::Result<()> {
-        lifecycle::run(self.server, self.reload, self.grace, self.schema, self.watchdog, log).await
+        lifecycle::run(self.serving, self.reload, self.grace, self.schema, self.watchdog, log).await
     }
 }
 
@@ -107,6 +84,7 @@ fn instance(
         cors_max_age: config.own.cors_max_age,
     };
     let requests = AtomicU64::new(0);
-    let restore_memory = RestoreMemory::new(RESTORE_MEMORY);
-    Instance { databases, metrics, settings, listeners, counts, auth, synapse, restore_memory, requests }
+    let readiness = Readiness::default();
+    let limits = Limits::new(config.own.limits.clone(), Arc::clone(&metrics));
+    Instance { databases, metrics, settings, listeners, counts, auth, synapse, limits, readiness, requests }
 }

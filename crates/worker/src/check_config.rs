@@ -209,9 +209,9 @@ fn level(level: LevelFilter) -> String {
 }
 
 fn own(own: &OwnSettings) -> String {
-    let OwnSettings { threads, shutdown_grace, cors_max_age, counts_lifetime } = own;
+    let OwnSettings { threads, shutdown_grace, cors_max_age, counts_lifetime, max_connections, limits } = own;
     format!(
-        "threads {threads}, shutdown_grace {shutdown_grace:?}, cors_max_age {cors_max_age:?}, counts_lifetime {counts_lifetime:?}"
+        "threads {threads}, shutdown_grace {shutdown_grace:?}, cors_max_age {cors_max_age:?}, counts_lifetime {counts_lifetime:?}, max_connections {max_connections}, {limits:?}"
     )
 }
 

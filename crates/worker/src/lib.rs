@@ -11,6 +11,8 @@ mod lifecycle;
 mod listen;
 mod replication;
 mod schema;
+mod serve;
+mod stream;
 pub mod telemetry;
 mod threads;
 mod tls;

@@ -2,34 +2,33 @@
 
 use std::{path::PathBuf, process, sync::Arc, time::Duration};
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use key_backup_api::Instance;
 use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::timeout,
+};
 
 use crate::{
     config::appservices,
     schema::Check,
+    serve::{Serving, Stopping},
     telemetry::LogHandle,
     tls::Certificates,
     watchdog::{self, Watchdog},
 };
 
-/// How long an idle connection is kept: longer than nginx keeps its own (60 s), so that nginx never sends a request into a
-/// connection that is just being closed.
-pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long idle connections stay open once the worker stops: whoever is about to use one gets an answer that closes it in good order.
+const LAST_REQUESTS: Duration = Duration::from_millis(500);
+
+/// How often to look whether all connections are gone.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How long requests in flight may take to finish.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Grace(pub(crate) Duration);
-
-impl Grace {
-    /// In whole seconds, rounded up: the server counts in them.
-    pub(crate) fn seconds(self) -> u64 {
-        self.0.as_secs() + u64::from(self.0.subsec_nanos() > 0)
-    }
-}
 
 /// What is read anew on SIGHUP, besides the log file.
 pub(crate) struct Reload {
@@ -44,7 +43,7 @@ pub(crate) struct Reload {
 /// A first signal stops accepting and lets requests finish; a second one ends them. SIGHUP reads certificates and
 /// application services anew and reopens the log file.
 pub(crate) async fn run(
-    server: Server,
+    serving: Serving,
     files: Reload,
     grace: Grace,
     schema: Check,
@@ -52,35 +51,58 @@ pub(crate) async fn run(
     log: LogHandle,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot listen for signals")?;
+    let Serving { server, stopping } = serving;
     let handle = server.handle();
     let mut server = actix_web::rt::spawn(server);
     notify(&[NotifyState::Ready, NotifyState::MainPid(process::id())]);
     tracing::info!("ready");
-    let mismatch = schema.until_mismatch();
+    let instance = Arc::clone(&files.instance);
+    actix_web::rt::spawn(async move { instance.databases.follow_outages().await });
+    let mismatch = schema.until_mismatch(|| files.instance.readiness.schema_is_right());
     let ended = tokio::select! {
         () = signals.until_stop(|| reload(&files, &log)) => Ok(()),
         error = mismatch => Err(error),
         never = watchdog::run(watchdog) => match never {},
         ended = &mut server => return ended.context("the server panicked")?.context("the server failed"),
     };
+    files.instance.readiness.stop();
     notify(&[NotifyState::Stopping]);
-    tracing::info!("stopping: requests in flight have {} s to finish", grace.seconds());
-    if requests_finished(&handle, &mut signals).await {
+    tracing::info!("stopping: requests in flight have {:?} to finish", grace.0);
+    if requests_finished(&handle, &stopping, &files.instance, grace, &mut signals).await {
         server.await.context("the server panicked")?.context("the server failed")?;
         tracing::info!("stopped");
     }
     ended
 }
 
-/// Lets requests finish; `false` if a second signal says that there is no time. Then nothing is left to do: the server would
-/// hear of a stop without grace only after the one with grace is over, while the process takes its threads with it.
-async fn requests_finished(handle: &ServerHandle, signals: &mut Signals) -> bool {
+/// Lets requests finish; `false` if a second signal says that there is no time.
+async fn requests_finished(
+    handle: &ServerHandle,
+    stopping: &Stopping,
+    instance: &Instance,
+    grace: Grace,
+    signals: &mut Signals,
+) -> bool {
+    let finish = async {
+        stopping.stop_listening(handle).await;
+        let _ = timeout(LAST_REQUESTS.min(grace.0), all_gone(instance)).await;
+        stopping.close_connections();
+        let in_time = timeout(grace.0.saturating_sub(LAST_REQUESTS), all_gone(instance)).await.is_ok();
+        handle.stop(in_time).await;
+    };
     tokio::select! {
-        () = handle.stop(true) => true,
+        () = finish => true,
         () = signals.until_stop(|| {}) => {
             tracing::warn!("stopping at once, on a second signal");
             false
         }
+    }
+}
+
+/// Waits until no client is connected any more.
+async fn all_gone(instance: &Instance) {
+    while instance.metrics.limits.connections() > 0 {
+        tokio::time::sleep(LOOK).await;
     }
 }
 

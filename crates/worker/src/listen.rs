@@ -1,7 +1,6 @@
 //! Opens the sockets of `worker_listeners`.
 
 use std::{
-    any::Any,
     fs,
     io::{self, ErrorKind},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
@@ -12,9 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use actix_web::dev::Extensions;
 use anyhow::Context;
-use key_backup_api::{ListenerContext, Listeners, Serves, SocketPath};
+use key_backup_api::{ListenerContext, Listeners, Serves};
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -26,11 +24,14 @@ use crate::{
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
+/// How much of an answer the kernel keeps for a client that is slow to take it. More would hide for minutes that a client takes next to nothing.
+const SEND_BUFFER: usize = 128 * 1024;
+
 /// A socket that is bound, and how it is served.
 pub(crate) enum Bound {
     Tcp(TcpListener),
     Tls(TcpListener, Box<ServerConfig>),
-    Unix(UnixListener),
+    Unix(UnixListener, PathBuf),
 }
 
 /// All sockets, and what is to be known of the requests that come in on them.
@@ -72,7 +73,7 @@ impl Listening {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).with_context(failed)?;
         tracing::info!("listening on {}", path.display());
         self.contexts.unix.push((path.to_owned(), context));
-        self.sockets.push(Bound::Unix(socket));
+        self.sockets.push(Bound::Unix(socket, path.to_owned()));
         Ok(())
     }
 
@@ -129,6 +130,8 @@ pub(crate) fn in_use(error: &io::Error) -> bool {
 
 fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = bind_tcp(address)?;
+    // What is accepted inherits it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
@@ -157,13 +160,4 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
 fn is_left_over(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
-}
-
-/// Notes for each connection on a Unix socket which socket that is: such a connection has no address.
-pub(crate) fn note_socket_path(connection: &dyn Any, data: &mut Extensions) {
-    let unix = connection.downcast_ref::<actix_web::rt::net::UnixStream>();
-    let local = unix.and_then(|stream| stream.local_addr().ok());
-    if let Some(path) = local.as_ref().and_then(|address| address.as_pathname()) {
-        data.insert(SocketPath(PathBuf::from(path)));
-    }
 }

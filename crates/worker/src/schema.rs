@@ -9,7 +9,7 @@ use key_backup_storage::{Database, measured};
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// How long to wait between tries.
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// A check that is made until it has an answer.
 pub(crate) struct Check {
@@ -29,34 +29,44 @@ impl Check {
     ///
     /// What the database lacks.
     pub(crate) async fn first_try(&mut self) -> anyhow::Result<()> {
-        let Some(database) = &self.database else { return Ok(()) };
+        if let Some(why) = self.try_once().await? {
+            tracing::warn!("the database cannot be checked yet: {why}");
+        }
+        Ok(())
+    }
+
+    /// Whether the database has been found to be the right one.
+    pub(crate) fn is_done(&self) -> bool {
+        self.database.is_none()
+    }
+
+    /// Goes on trying, and calls `right` once the database is found to be the right one. Returns only if it is not one that can be served.
+    pub(crate) async fn until_mismatch(mut self, right: impl FnOnce()) -> anyhow::Error {
+        while !self.is_done() {
+            tokio::time::sleep(PAUSE).await;
+            // That it cannot be reached has been told.
+            if let Err(mismatch) = self.try_once().await {
+                return mismatch;
+            }
+        }
+        right();
+        std::future::pending().await
+    }
+
+    /// Why it cannot be checked, if it cannot be.
+    async fn try_once(&mut self) -> anyhow::Result<Option<String>> {
+        let Some(database) = &self.database else { return Ok(None) };
         let check = tokio::time::timeout(PATIENCE, database.check_schema(self.allow_unsafe_locale));
         let (outcome, usage) = self.process.run(Box::pin(measured(check))).await;
         self.process.worked(&usage.into());
         match outcome {
             Ok(Ok(outcome)) => {
                 self.database = None;
-                Ok(outcome?)
+                outcome?;
+                Ok(None)
             }
-            Ok(Err(error)) => {
-                tracing::warn!("the database cannot be checked yet: {:#}", anyhow::Error::from(error));
-                Ok(())
-            }
-            Err(_) => {
-                tracing::warn!("the database cannot be checked yet: it doesn't answer");
-                Ok(())
-            }
+            Ok(Err(error)) => Ok(Some(format!("{:#}", anyhow::Error::from(error)))),
+            Err(_) => Ok(Some("it doesn't answer".to_owned())),
         }
-    }
-
-    /// Goes on trying. Returns only if the database is not one that can be served.
-    pub(crate) async fn until_mismatch(mut self) -> anyhow::Error {
-        while self.database.is_some() {
-            tokio::time::sleep(PAUSE).await;
-            if let Err(mismatch) = self.first_try().await {
-                return mismatch;
-            }
-        }
-        std::future::pending().await
     }
 }

@@ -24,6 +24,8 @@ pub struct AppService {
     pub users: Vec<Regex>,
     /// `ip_range_whitelist`; empty for any address.
     pub ip_range_whitelist: Vec<IpNet>,
+    /// `rate_limited`: whether its users are limited as others are.
+    pub rate_limited: bool,
 }
 
 /// All application services of a homeserver.
@@ -75,7 +77,7 @@ pub(super) async fn requester(
         return Err(ApiError::UnknownDevice(text));
     }
     note(state, token, &user, device.as_deref(), client);
-    Ok(Requester { user, puppeteer: None })
+    Ok(Requester { user, puppeteer: None, is_exempt: !service.rate_limited })
 }
 
 fn controlled(service: &AppService, user: &str) -> Result<UserId, ApiError> {

@@ -31,7 +31,7 @@ pub(super) async fn requester(state: &AppState, token: &str, client: &Client) ->
         return Err(ApiError::GuestAccess);
     }
     let puppeteer = Some(owner.authenticated).filter(|authenticated| *authenticated != owner.user_id);
-    Ok(Requester { user: owner.user_id, puppeteer })
+    Ok(Requester { user: owner.user_id, puppeteer, is_exempt: false })
 }
 
 /// Why somebody whose token is not in the table may not enter: even a guest has no backup.

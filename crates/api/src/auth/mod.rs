@@ -63,6 +63,8 @@ pub(crate) struct Requester {
     pub(crate) user: UserId,
     /// Who logged in, where that is somebody else: an admin who puppets the user.
     pub(crate) puppeteer: Option<UserId>,
+    /// Asks on behalf of an application service that has no limits.
+    pub(crate) is_exempt: bool,
 }
 
 impl Requester {

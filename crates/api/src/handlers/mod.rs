@@ -9,22 +9,28 @@ pub(crate) mod version_get;
 pub(crate) mod version_post;
 pub(crate) mod version_put;
 
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use actix_web::{
     HttpRequest,
     web::{Bytes, Data, Payload},
 };
-use key_backup_model::{BackupVersion, NulCharacter, RoomId, SessionId};
+use key_backup_model::{BackupVersion, NulCharacter, RoomId, SessionId, UserId};
+use key_backup_storage::allow_for;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     ApiError, AppState,
     auth::{self, Requester},
     client::Client,
     extract::{body, query::Query},
+    limits::{Place, Reservation, RestorePlace, User},
     record::Record,
     work::in_block,
 };
+
+/// Bodies of more bytes count as large uploads: no client sends such in daily use.
+const LARGE: usize = 1024 * 1024;
 
 /// One request in the hands of its handler.
 pub(crate) struct Call {
@@ -33,23 +39,94 @@ pub(crate) struct Call {
     pub(crate) client: Rc<Client>,
     pub(crate) record: Rc<Record>,
     pub(crate) payload: Payload,
+    pub(crate) holds: RefCell<Holds>,
+}
+
+/// What a request has taken of what there is only so much of.
+#[derive(Default)]
+pub(crate) struct Holds {
+    place: Option<Place>,
+    /// `None` for those who have no limits, and until it is known who asks.
+    user: Option<Arc<User>>,
+    user_place: Option<OwnedSemaphorePermit>,
+    large_upload: Option<OwnedSemaphorePermit>,
+    body: Reservation,
 }
 
 impl Call {
     /// Who asks; the first thing that every handler wants to know.
     async fn requester(&self) -> Result<Requester, ApiError> {
+        self.enter().await?;
         let block = &self.state.instance.metrics.blocks.authenticate;
         let requester = in_block(block, auth::requester(&self.state, &self.request, &self.client)).await?;
         // It is set once: a handler asks once.
         let _ = self.record.requester.set(requester.clone());
+        if !requester.is_exempt {
+            self.enter_as(&requester.user).await?;
+        }
         Ok(requester)
     }
 
-    /// The body, whole.
+    /// Takes a place among the requests that are worked on.
+    async fn enter(&self) -> Result<(), ApiError> {
+        let limits = &self.state.instance.limits;
+        let place = self.state.admission.enter().await.map_err(|error| limits.refused("requests", error))?;
+        self.holds.borrow_mut().place = Some(place);
+        Ok(())
+    }
+
+    fn leave(&self) {
+        self.holds.borrow_mut().place = None;
+    }
+
+    /// Counts the request as this user's. While it waits for others of the same user it takes no place from anybody else.
+    async fn enter_as(&self, id: &UserId) -> Result<(), ApiError> {
+        let users = &self.state.instance.limits.users;
+        let user = users.get(id);
+        users.count(&user, id, &self.state.database).await?;
+        let mut user_place = user.free_place();
+        if user_place.is_none() {
+            self.leave();
+            user_place = Some(users.place(&user).await?);
+            self.enter().await?;
+        }
+        let mut holds = self.holds.borrow_mut();
+        (holds.user, holds.user_place) = (Some(user), user_place);
+        Ok(())
+    }
+
+    /// The body, whole. While it is on its way the request takes no place from others.
     async fn body(&mut self) -> Result<Bytes, ApiError> {
-        let instance = &self.state.instance;
-        let read = body::read(&self.request, &mut self.payload, instance.settings.max_request_body);
-        in_block(&instance.metrics.blocks.read_body, read).await
+        let Some(body) = body::announced(&self.request) else { return self.large_body().await };
+        if body > LARGE { self.large_body().await } else { self.read_body().await }
+    }
+
+    async fn large_body(&mut self) -> Result<Bytes, ApiError> {
+        let user = self.holds.borrow().user.clone();
+        if let Some(user) = user {
+            let place = self.state.instance.limits.users.large_upload(&user)?;
+            self.holds.borrow_mut().large_upload = Some(place);
+        }
+        self.read_body().await
+    }
+
+    async fn read_body(&mut self) -> Result<Bytes, ApiError> {
+        self.leave();
+        let instance = Arc::clone(&self.state.instance);
+        let limit = instance.settings.max_request_body;
+        let read = body::read(&self.request, &mut self.payload, limit, &instance.limits);
+        let (body, taken) = in_block(&instance.metrics.blocks.read_body, read).await?;
+        self.holds.borrow_mut().body = taken;
+        allow_for(body.len());
+        self.enter().await?;
+        Ok(body)
+    }
+
+    /// Waits for a restore's turn. From now on it has a place among restores, and none among the other requests.
+    pub(crate) async fn restore_place(&self) -> Result<RestorePlace, ApiError> {
+        self.leave();
+        let user = self.holds.borrow().user.clone();
+        self.state.instance.limits.restore(user.as_deref()).await
     }
 
     /// The query parameter `version` of the operations that only read or delete.

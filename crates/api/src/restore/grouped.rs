@@ -5,13 +5,15 @@ use std::{collections::HashMap, mem};
 use actix_web::{HttpResponse, web::Bytes};
 use key_backup_storage::PlacedKey;
 
-use super::{Memory, Restore, pieces::Pieces, writer};
-use crate::{ApiError, handlers::unknown_version, json, work::in_block};
+use super::{Restore, pieces::Pieces, writer};
+use crate::{ApiError, handlers::unknown_version, json, limits::Memory, work::in_block};
 
 /// Reads all keys and answers with them. The memory is held until the client has them.
 pub(super) async fn answer(restore: &Restore, memory: Memory) -> Result<HttpResponse, ApiError> {
     let mut grouped = Grouped::default();
     let database = &restore.state.database;
+    // It is never closed.
+    let _turn = restore.state.pages.acquire().await.ok();
     let keys = database.all_keys(&restore.user, restore.version, |placed| grouped.add(placed));
     let keys = in_block(&restore.state.instance.metrics.blocks.restore_page, keys).await?;
     restore.count(keys.ok_or_else(unknown_version)?);

@@ -4,7 +4,6 @@
 //! `grouped`. Any other streams in pages that are read in the order of an index: see `pages`.
 
 mod grouped;
-mod memory;
 mod pages;
 mod pieces;
 mod writer;
@@ -20,9 +19,14 @@ use actix_web::{
 use futures_util::stream;
 use key_backup_model::{BackupVersion, RoomId, UserId};
 
-use self::{memory::Memory, pieces::Pieces};
-use crate::{ApiError, AppState, handlers::Call, record::Record, reply};
-pub use memory::RestoreMemory;
+use self::pieces::Pieces;
+use crate::{
+    ApiError, AppState,
+    handlers::Call,
+    limits::{Memory, RestorePlace},
+    record::Record,
+    reply,
+};
 
 /// What is restored, and for whom.
 struct Restore {
@@ -32,6 +36,7 @@ struct Restore {
     user: UserId,
     version: BackupVersion,
     room: Option<RoomId>,
+    _place: RestorePlace,
 }
 
 /// Answers with all keys of a version, or of one of its rooms.
@@ -42,7 +47,9 @@ pub(crate) async fn answer(
     room: Option<RoomId>,
 ) -> Result<HttpResponse, ApiError> {
     let protocol = call.request.version();
-    let restore = Restore { state: call.state, record: call.record, protocol, user, version, room };
+    let place = call.restore_place().await?;
+    let restore =
+        Restore { state: call.state, record: call.record, protocol, user, version, room, _place: place };
     match restore.memory().await {
         Some(memory) => grouped::answer(&restore, memory).await,
         None => pages::answer(restore).await,
@@ -60,7 +67,7 @@ impl Restore {
             None => self.state.counts.get(&self.user, Some(self.version)).await.count,
             remembered => remembered,
         };
-        self.state.instance.restore_memory.for_keys(known?.count)
+        self.state.instance.limits.restore_memory.for_keys(known?.count)
     }
 
     fn count(&self, keys: u32) {

@@ -92,6 +92,8 @@ impl Restore {
         writer: &mut Writer,
         out: &mut Pieces,
     ) -> Result<Option<Page>, ApiError> {
+        // It is never closed.
+        let _turn = self.state.pages.acquire().await.ok();
         let room = self.room.as_ref();
         let write = |placed: &PlacedKey<'_>| writer.key(out.with_space(writer::space(placed)), placed);
         let page = self.state.database.page(&self.user, self.version, room, after, write);
@@ -139,6 +141,8 @@ impl Restore {
                 tracing::info!("broke off a restore for {}: version {} was deleted", self.user, self.version);
                 None
             }
+            // An outage is told once, and not for each restore.
+            Err(error) if !error.is_a_mistake() => None,
             Err(error) => {
                 tracing::error!("broke off a restore for {}: {error}", self.user);
                 None

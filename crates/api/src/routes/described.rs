@@ -36,6 +36,7 @@ fn template(route: &Route) -> Option<String> {
         Route::LatestVersion => "/version",
         Route::Version(_) => "/version/{version}",
         Route::Health => return Some("/health".to_owned()),
+        Route::Ready => return Some("/ready".to_owned()),
         Route::Metrics => return Some("/_synapse/metrics".to_owned()),
         Route::Unknown => return None,
     };
@@ -45,7 +46,7 @@ fn template(route: &Route) -> Option<String> {
 #[test]
 fn every_path_that_is_described_is_served_with_just_the_methods_that_are_described() {
     let described = described();
-    assert_eq!(described.len(), 7);
+    assert_eq!(described.len(), 8);
     for (path, described) in described {
         let route = Route::of(&path.replace("{prefix}", "v3").replace(['{', '}'], ""));
         assert_eq!(template(&route).as_deref(), Some(path));
@@ -66,6 +67,7 @@ fn every_resource_that_is_served_is_described() {
         "/_matrix/client/v3/room_keys/version",
         "/_matrix/client/v3/room_keys/version/1",
         "/health",
+        "/ready",
         "/_synapse/metrics",
     ] {
         let template = template(&Route::of(path));

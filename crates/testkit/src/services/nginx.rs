@@ -40,9 +40,23 @@ impl Nginx {
     ///
     /// When nginx is not installed, or does not start; the message holds the end of its log.
     pub async fn start(folder: &Path, upstreams: &Upstreams) -> Result<Self> {
-        fs::create_dir_all(folder)?;
         let port = free_port()?;
-        fs::write(folder.join("nginx.conf"), config(folder, port, upstreams))?;
+        Self::with_config(folder, port, &config(folder, port, upstreams)).await
+    }
+
+    /// Starts nginx in front of several instances of one worker, among which it divides all requests.
+    ///
+    /// # Errors
+    ///
+    /// As [`Nginx::start`].
+    pub async fn balance(folder: &Path, instances: &[Address]) -> Result<Self> {
+        let port = free_port()?;
+        Self::with_config(folder, port, &balancing_config(folder, port, instances)).await
+    }
+
+    async fn with_config(folder: &Path, port: u16, config: &str) -> Result<Self> {
+        fs::create_dir_all(folder)?;
+        fs::write(folder.join("nginx.conf"), config)?;
         let program = Program {
             name: "nginx",
             path: &PathBuf::from("/usr/sbin/nginx"),
@@ -108,6 +122,35 @@ http {{
         location ~ ^/_matrix/client/(r0|v3|unstable)/(keys|devices|profile|join|knock|user/.*/filter)(/|$) {{ proxy_pass http://generic_worker; }}
         location ~ ^/_matrix/client/(r0|v3|unstable)/rooms/.*/(joined_members|members|messages|state|context|event|send|redact|join|invite|leave|ban|unban|kick)(/|$) {{ proxy_pass http://generic_worker; }}
         location ~ ^/_matrix/client/(r0|v3|unstable)/room_keys/ {{ proxy_pass http://key_backup; }}
+    }}
+}}
+"#
+    )
+}
+
+/// With `max_fails=0` an instance that is being restarted is tried again at once, and not only ten seconds later.
+fn balancing_config(folder: &Path, port: u16, instances: &[Address]) -> String {
+    let servers: String =
+        instances.iter().map(|address| format!("server {} max_fails=0; ", server(address))).collect();
+    let folder = folder.display();
+    format!(
+        r#"daemon off;
+pid "{folder}/nginx.pid";
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path "{folder}/body";
+    proxy_temp_path "{folder}/proxy";
+    fastcgi_temp_path "{folder}/fastcgi";
+    uwsgi_temp_path "{folder}/uwsgi";
+    scgi_temp_path "{folder}/scgi";
+    upstream key_backup {{ {servers}keepalive 8; }}
+    server {{
+        listen 127.0.0.1:{port};
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        location / {{ proxy_pass http://key_backup; }}
     }}
 }}
 "#

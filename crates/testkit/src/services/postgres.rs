@@ -77,11 +77,38 @@ impl Postgres {
     ///
     /// When PostgreSQL is not installed, or does not start; the message holds the end of its log.
     pub async fn start(folder: &Path, durability: Durability) -> Result<Self> {
-        fs::create_dir_all(folder)?;
-        if let Some(user) = service_user()? {
-            chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
-        }
-        initdb(folder)?;
+        prepare(folder)?;
+        let mut command = as_service_user("initdb")?;
+        command.arg("-D").arg(folder.join("data")).args([
+            "-U",
+            USER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        ]);
+        command.args(["--locale", "C"]);
+        run(command, folder)?;
+        Self::on_cluster(folder, durability).await
+    }
+
+    /// Starts a standby of this server, on a copy of its data in `folder`: it follows what is written here, and takes reads only until
+    /// somebody calls `pg_promote()` on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Postgres::start`].
+    pub async fn standby(&self, folder: &Path) -> Result<Self> {
+        prepare(folder)?;
+        let mut command = as_service_user("pg_basebackup")?;
+        command.arg("-D").arg(folder.join("data")).args(["-R", "-X", "stream", "-c", "fast", "--no-sync"]);
+        command.args(["-U", USER, "-h", "127.0.0.1", "-p", &self.address.port.to_string()]);
+        run(command, folder)?;
+        Self::on_cluster(folder, self.durability).await
+    }
+
+    async fn on_cluster(folder: &Path, durability: Durability) -> Result<Self> {
         let address = PostgresAddress { port: free_port()?, socket_directory: folder.to_owned() };
         let process = spawn(folder, &address, durability).await?;
         Ok(Self { address, folder: folder.to_owned(), durability, process })
@@ -263,21 +290,29 @@ async fn spawn(folder: &Path, address: &PostgresAddress, durability: Durability)
     Ok(process)
 }
 
-fn initdb(folder: &Path) -> Result<()> {
-    let binary = binaries()?.join("initdb");
-    let mut command = match service_user()? {
-        Some(user) => {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid", &user.name, "--regid", &user.name, "--init-groups", "--"]).arg(binary);
-            command
-        }
-        None => Command::new(binary),
-    };
-    command.arg("-D").arg(folder.join("data")).args(["-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync"]);
+/// Makes a folder that PostgreSQL's user owns.
+fn prepare(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    if let Some(user) = service_user()? {
+        chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+    }
+    Ok(())
+}
+
+/// One of PostgreSQL's programs, as a user that it runs as.
+fn as_service_user(program: &str) -> Result<Command> {
+    let binary = binaries()?.join(program);
+    let Some(user) = service_user()? else { return Ok(Command::new(binary)) };
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &user.name, "--regid", &user.name, "--init-groups", "--"]).arg(binary);
+    Ok(command)
+}
+
+/// Runs a program to its end.
+fn run(mut command: Command, folder: &Path) -> Result<()> {
     // initdb wants to return to the folder that it is started in, which its user may not enter.
-    let output =
-        command.args(["--locale", "C"]).current_dir(folder).output().context("cannot start initdb")?;
-    ensure!(output.status.success(), "initdb failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let output = command.current_dir(folder).output().context("cannot start PostgreSQL's programs")?;
+    ensure!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 

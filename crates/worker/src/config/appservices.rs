@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::{
     ConfigError,
     files::{self, Files},
-    node::{Node, Section},
+    node::{Node, Section, or},
 };
 
 /// The files that `app_service_config_files` names. A null is refused, as Synapse does.
@@ -66,6 +66,7 @@ fn registration(path: &Path, server_name: &str) -> Result<(String, AppService), 
         sender,
         users: users(&section)?,
         ip_range_whitelist: networks(&section)?,
+        rate_limited: or(section.get("rate_limited"), Node::bool, true)?,
     };
     Ok((text("id")?.to_owned(), service))
 }

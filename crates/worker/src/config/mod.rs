@@ -11,6 +11,7 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod libpq;
+mod limits;
 mod listener;
 mod listeners;
 mod logging;
@@ -97,12 +98,14 @@ impl Config {
         synapse::warn_of_what_is_ignored(&files, &mut warnings)?;
         let listeners = listeners::read(&files, &mut warnings)?;
         let mut log = logging::read(&files, &mut warnings)?;
-        let (own, log_format) = own::read(&files)?;
+        let (mut own, log_format) = own::read(&files)?;
         log.format = log_format.unwrap_or(log.format);
+        let max_request_body = synapse::max_request_body(&files)?;
+        own::fit_memory(&files, &mut own, max_request_body)?;
         Ok(Self {
             listeners,
             enable_metrics: or(files.get("enable_metrics"), Node::bool, false)?,
-            max_request_body: synapse::max_request_body(&files)?,
+            max_request_body,
             database: database::read(&files, environment, &worker_name, &mut warnings)?,
             redis: redis::read(&files, inline)?,
             auth: AuthConfig::read(&files, &server_name, inline, &mut warnings)?,

@@ -2,9 +2,12 @@
 
 use std::{num::NonZeroUsize, thread, time::Duration};
 
+use key_backup_api::LimitSettings;
+
 use super::{
     ConfigError, LogFormat,
     files::Files,
+    limits,
     node::{Node, optional},
 };
 
@@ -20,12 +23,19 @@ pub struct OwnSettings {
     pub cors_max_age: Duration,
     /// `counts_lifetime`: how long a count of keys in Redis is used at most. Default: 10 min.
     pub counts_lifetime: Duration,
+    /// `max_connections`: connections of clients, on all listeners together. Default: 10,000.
+    pub max_connections: usize,
+    /// What clients can take besides.
+    pub limits: LimitSettings,
 }
 
 impl Default for OwnSettings {
     fn default() -> Self {
+        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self {
-            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            threads,
+            max_connections: 10_000,
+            limits: limits::defaults(threads.get()),
             shutdown_grace: Duration::from_secs(30),
             cors_max_age: Duration::from_hours(24),
             counts_lifetime: Duration::from_mins(10),
@@ -35,19 +45,28 @@ impl Default for OwnSettings {
 
 /// Reads the section, and the log format that it may set in place of the one of `worker_log_config`.
 pub(super) fn read(files: &Files) -> Result<(OwnSettings, Option<LogFormat>), ConfigError> {
-    const KNOWN: [&str; 5] = ["counts_lifetime", "cors_max_age", "log_format", "shutdown_grace", "threads"];
+    const KNOWN: [&str; 6] =
+        ["counts_lifetime", "cors_max_age", "log_format", "max_connections", "shutdown_grace", "threads"];
     let mut settings = OwnSettings::default();
     let mut log_format = None;
     let Some(section) = optional(files.get("key_backup_worker"), Node::section)? else {
         return Ok((settings, log_format));
     };
+    if let Some(node) = section.get("threads") {
+        settings.threads = threads(&node)?;
+        settings.limits = limits::defaults(settings.threads.get());
+    }
     for (key, node) in section.entries() {
         match key {
-            _ if !KNOWN.contains(&key) => {
-                return Err(node.error(format!("no such setting; there are {}", KNOWN.join(", "))));
+            _ if !KNOWN.contains(&key) && !limits::KNOWN.contains(&key) => {
+                let mut known = [&KNOWN[..], &limits::KNOWN[..]].concat();
+                known.sort_unstable();
+                return Err(node.error(format!("no such setting; there are {}", known.join(", "))));
             }
             _ if node.is_null() => {}
-            "threads" => settings.threads = threads(&node)?,
+            _ if limits::KNOWN.contains(&key) => limits::read(&mut settings.limits, key, &node)?,
+            "max_connections" => settings.max_connections = node.integer(1..=1_000_000)?,
+            "threads" => {}
             "shutdown_grace" => settings.shutdown_grace = node.duration()?,
             "cors_max_age" => settings.cors_max_age = node.duration()?,
             "counts_lifetime" => settings.counts_lifetime = node.duration()?,
@@ -55,6 +74,22 @@ pub(super) fn read(files: &Files) -> Result<(OwnSettings, Option<LogFormat>), Co
         }
     }
     Ok((settings, log_format))
+}
+
+/// A budget that the longest body does not fit would refuse it for ever: the default grows with it, and none else is taken.
+pub(super) fn fit_memory(files: &Files, own: &mut OwnSettings, longest: usize) -> Result<(), ConfigError> {
+    let longest = longest as u64;
+    let section = optional(files.get("key_backup_worker"), Node::section)?;
+    match section.and_then(|section| section.get("max_body_memory")) {
+        None => own.limits.max_body_memory = own.limits.max_body_memory.max(longest),
+        Some(node) if own.limits.max_body_memory < longest => {
+            return Err(
+                node.expected(&format!("no less than the longest body of a request, {longest} bytes"))
+            );
+        }
+        Some(_) => {}
+    }
+    Ok(())
 }
 
 fn threads(node: &Node<'_>) -> Result<NonZeroUsize, ConfigError> {

@@ -50,6 +50,7 @@ async fn a_database_that_is_down_at_the_start_is_503_until_it_is_up() {
     }
     assert_eq!(worker.client().get("/health").await.unwrap().status, 200);
     breakable.proxy.heal().await.unwrap();
+    eventually("service", async || client.get(VERSION).await.unwrap().status == 404).await;
     assert_eq!(new_version(&client).await, "1");
 }
 
@@ -77,6 +78,7 @@ async fn a_database_that_hangs_at_the_start_holds_up_neither_the_start_nor_reque
     assert_error(&client.get(VERSION).await.unwrap(), 503, "M_UNKNOWN", AWAY);
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     breakable.proxy.heal().await.unwrap();
+    eventually("service", async || client.get(VERSION).await.unwrap().status == 404).await;
     assert_eq!(new_version(&client).await, "1");
 }
 

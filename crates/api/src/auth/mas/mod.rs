@@ -47,7 +47,7 @@ pub(super) async fn requester(
         let now_ms = now_ms();
         synapse.user_ips.note(&Seen { user: &user, access_token: token, ip, user_agent, device_id, now_ms });
     }
-    Ok(Requester { user, puppeteer: None })
+    Ok(Requester { user, puppeteer: None, is_exempt: false })
 }
 
 /// The user, if Synapse's tables have one of this name, with this device.

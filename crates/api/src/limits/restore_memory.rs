@@ -11,19 +11,19 @@ const KEY: u32 = 1024;
 const ONE: u32 = 12 << 20;
 
 /// The memory that all restores of an instance share. Where it is taken, restores stream.
-pub struct RestoreMemory(Arc<Semaphore>);
+pub(crate) struct RestoreMemory(Arc<Semaphore>);
 
 /// A part of it, given back when this is dropped.
-pub(super) struct Memory(#[expect(dead_code, reason = "it is held, never read")] OwnedSemaphorePermit);
+pub(crate) struct Memory(#[expect(dead_code, reason = "it is held, never read")] OwnedSemaphorePermit);
 
 impl RestoreMemory {
-    /// So many bytes.
-    pub fn new(bytes: usize) -> Self {
+    pub(super) fn new(bytes: u64) -> Self {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
 
     /// `None` if so many keys are too many, or too many for now.
-    pub(super) fn for_keys(&self, keys: i64) -> Option<Memory> {
+    pub(crate) fn for_keys(&self, keys: i64) -> Option<Memory> {
         let bytes = u32::try_from(keys).ok()?.checked_mul(KEY).filter(|bytes| *bytes <= ONE)?;
         Arc::clone(&self.0).try_acquire_many_owned(bytes).ok().map(Memory)
     }

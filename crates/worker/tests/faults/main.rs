@@ -1,0 +1,10 @@
+//! What clients and the operator see while something is wrong: the database, the network, the clients themselves, or the end of the worker.
+
+mod common;
+mod failover;
+mod network;
+mod overload;
+mod postgres;
+mod rates;
+mod slow_clients;
+mod stopping;

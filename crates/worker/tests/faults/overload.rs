@@ -1,0 +1,104 @@
+//! More requests than the worker takes, and bodies and restores beyond their budgets.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use key_backup_testkit::{
+    TestDatabase, Worker,
+    http::{Connection, Request},
+};
+
+use crate::common::{VERSION, binary, eventually, fill, keys, new_version, refused};
+
+#[tokio::test]
+async fn what_is_beyond_the_places_and_the_queue_is_refused_early() {
+    let database = TestDatabase::create().await.unwrap();
+    let alice = database.add_user("alice").await.unwrap();
+    let yaml = "key_backup_worker: {threads: 1, max_requests_in_flight: 4, max_queue_time: 200}\n";
+    let worker = Worker::configure(binary()).database(&database).yaml(yaml).metrics().start().await.unwrap();
+    let client = worker.client().as_user(&alice.access_token);
+    new_version(&client).await;
+    let mut administrator = database.connect().await.unwrap();
+    let lock = administrator.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE access_tokens IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let times = join_all((0..60).map(|_| async {
+        let start = Instant::now();
+        refused(client.get(VERSION)).await;
+        start.elapsed()
+    }))
+    .await;
+    // Four are worked on until their time for the database is over; all others hear at once, or after their wait.
+    let early = times.iter().filter(|time| **time < Duration::from_secs(3)).count();
+    assert!(early >= 56, "{times:?}");
+    let refused = worker.metric("key_backup_refused_total", &["reason=\"requests\""]).await.unwrap();
+    assert!(refused >= 56, "{refused}");
+    lock.rollback().await.unwrap();
+    eventually("service", async || client.get(VERSION).await.unwrap().status == 200).await;
+}
+
+/// A request for an upload of that many bytes of white space, of which the head and all but the last byte are sent.
+async fn begin_upload(worker: &Worker, token: &str, bytes: usize) -> anyhow::Result<Connection> {
+    let mut connection = Connection::open(worker.address()).await?;
+    let head = format!(
+        "PUT {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {bytes}\r\n\r\n",
+        keys("1")
+    );
+    connection.send_bytes(head.as_bytes()).await?;
+    connection.send_bytes(&vec![b' '; bytes - 1]).await?;
+    Ok(connection)
+}
+
+#[tokio::test]
+async fn bodies_have_a_budget_together_and_large_ones_a_number_for_each_user() {
+    let database = TestDatabase::create().await.unwrap();
+    let (alice, bob) = (database.add_user("alice").await.unwrap(), database.add_user("bob").await.unwrap());
+    let yaml = "enable_media_repo: false
+key_backup_worker: {max_body_memory: 13107200, max_large_uploads_per_user: 1, slow_client_timeout: 1m}
+";
+    let worker = Worker::configure(binary()).database(&database).yaml(yaml).metrics().start().await.unwrap();
+    let mut first = begin_upload(&worker, &alice.access_token, 12_000_000).await.unwrap();
+    let refusals = async |reason: &str| {
+        worker.metric("key_backup_refused_total", &[&format!("reason=\"{reason}\"")]).await.unwrap()
+    };
+    // What a client that is refused has still to send may be cut off with the connection.
+    eventually("a refusal of a second large body", async || {
+        let _ = begin_upload(&worker, &alice.access_token, 2_000_000).await;
+        refusals("user_uploads").await > 0
+    })
+    .await;
+    eventually("a refusal for want of memory", async || {
+        let _ = begin_upload(&worker, &bob.access_token, 2_000_000).await;
+        refusals("body_memory").await > 0
+    })
+    .await;
+    let small = worker.client().as_user(&bob.access_token).get(VERSION).await.unwrap();
+    assert_eq!(small.status, 404);
+    first.send_bytes(b"x").await.unwrap();
+    assert_eq!(first.read_response().await.unwrap().status, 400);
+}
+
+#[tokio::test]
+async fn a_user_runs_only_so_many_restores_at_once() {
+    let database = TestDatabase::create().await.unwrap();
+    let (alice, bob) = (database.add_user("alice").await.unwrap(), database.add_user("bob").await.unwrap());
+    let yaml = "key_backup_worker: {max_restores_per_user: 1, max_queue_time: 200}\n";
+    let worker = Worker::configure(binary()).database(&database).yaml(yaml).start().await.unwrap();
+    for user in [&alice, &bob] {
+        new_version(&worker.client().as_user(&user.access_token)).await;
+        fill(&database, user, 40_000).await;
+    }
+    let mut running = Connection::open(worker.address()).await.unwrap();
+    running.send(&Request::new("GET", &keys("1")).bearer(&alice.access_token)).await.unwrap();
+    assert_eq!(running.read_head().await.unwrap().status, 200);
+    let client = worker.client().as_user(&alice.access_token);
+    let second = client.get(&keys("1")).await.unwrap();
+    assert_eq!(second.status, 429, "{}", second.text());
+    assert_eq!(second.json().unwrap()["errcode"], "M_LIMIT_EXCEEDED");
+    assert_eq!(second.header("Retry-After"), Some("1"));
+    assert_eq!(client.get(VERSION).await.unwrap().status, 200);
+    let mut other = Connection::open(worker.address()).await.unwrap();
+    other.send(&Request::new("GET", &keys("1")).bearer(&bob.access_token)).await.unwrap();
+    assert_eq!(other.read_head().await.unwrap().status, 200);
+    drop(running);
+    eventually("the next restore", async || client.get(&keys("1")).await.unwrap().status == 200).await;
+}

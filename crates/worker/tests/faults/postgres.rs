@@ -1,0 +1,155 @@
+//! A PostgreSQL that is stopped, frozen, read-only, full, or held up.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use key_backup_testkit::{
+    Account, TestDatabase, Worker,
+    http::Client,
+    services::{Durability, Postgres, Shutdown},
+    temporary_folder,
+};
+use tempfile::TempDir;
+
+use crate::common::{
+    BACK, BEGINS, ENDS, VERSION, assert_healthy, binary, eventually, keys, new_version, readiness, refused,
+    said, upload, version_body, within,
+};
+
+/// A worker on a server of its own.
+struct Own {
+    // Fields are dropped in their order.
+    worker: Worker,
+    alice: Account,
+    _database: TestDatabase,
+    server: Postgres,
+    _folder: TempDir,
+}
+
+impl Own {
+    async fn start() -> Self {
+        let folder = temporary_folder().unwrap();
+        let server = Postgres::start(&folder.path().join("postgres"), Durability::Fast).await.unwrap();
+        let database = TestDatabase::create_on(server.address()).await.unwrap();
+        let alice = database.add_user("alice").await.unwrap();
+        let worker = Worker::configure(binary()).database(&database).start().await.unwrap();
+        Self { worker, alice, _database: database, server, _folder: folder }
+    }
+
+    fn as_alice(&self) -> Client {
+        self.worker.client().as_user(&self.alice.access_token)
+    }
+}
+
+#[tokio::test]
+async fn while_the_server_is_stopped_requests_are_refused_at_once_and_afterwards_all_is_well() {
+    let mut own = Own::start().await;
+    let client = own.as_alice();
+    assert_eq!(new_version(&client).await, "1");
+    eventually("readiness", async || readiness(&own.worker).await == 200).await;
+    for (outages, mode) in [(1, Shutdown::Fast), (2, Shutdown::Immediate)] {
+        // So that there are several connections, which all are dead afterwards.
+        join_all((0..8).map(|_| client.get(VERSION))).await;
+        own.server.stop(mode).await.unwrap();
+        refused(client.get(VERSION)).await;
+        refused(client.post(VERSION, &version_body())).await;
+        refused(client.put(&keys("1"), &upload(3))).await;
+        refused(client.get(&keys("1"))).await;
+        join_all((0..20).map(|_| refused(client.get(VERSION)))).await;
+        assert_healthy(&own.worker).await;
+        within(BACK, "the end of readiness", async || readiness(&own.worker).await == 503).await;
+        own.server.start_again().await.unwrap();
+        within(BACK, "readiness", async || readiness(&own.worker).await == 200).await;
+        for _ in 0..20 {
+            assert_eq!(client.get(VERSION).await.unwrap().status, 200);
+        }
+        assert_eq!((said(&own.worker, BEGINS), said(&own.worker, ENDS)), (outages, outages));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_makes_nobody_wait_long_and_nobody_wait_twice() {
+    let own = Own::start().await;
+    let client = own.as_alice();
+    new_version(&client).await;
+    own.server.pause().unwrap();
+    // Many at once, of one user, who wait for one another.
+    let (path, body) = (keys("1"), upload(2));
+    join_all((0..12).map(|_| refused(client.put(&path, &body)))).await;
+    within(BACK, "the end of readiness", async || readiness(&own.worker).await == 503).await;
+    let refusal = tokio::time::timeout(Duration::from_secs(1), refused(client.get(VERSION)));
+    refusal.await.expect("a server that is known to be away is not waited for");
+    assert_healthy(&own.worker).await;
+    own.server.resume().unwrap();
+    within(BACK, "service", async || client.get(VERSION).await.unwrap().status == 200).await;
+    assert_eq!(client.put(&keys("1"), &upload(2)).await.unwrap().status, 200);
+    eventually("readiness", async || readiness(&own.worker).await == 200).await;
+    assert_eq!((said(&own.worker, BEGINS), said(&own.worker, ENDS)), (1, 1), "{}", own.worker.log());
+}
+
+#[tokio::test]
+async fn a_read_only_server_serves_reads_refuses_changes_and_is_noticed_when_it_takes_them_again() {
+    let database = TestDatabase::create().await.unwrap();
+    let alice = database.add_user("alice").await.unwrap();
+    let worker = Worker::configure(binary()).database(&database).start().await.unwrap();
+    let client = worker.client().as_user(&alice.access_token);
+    new_version(&client).await;
+    let administrator = database.connect().await.unwrap();
+    let set = |what: &str| format!("ALTER DATABASE {} {what}", database.name());
+    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    administrator.batch_execute(&set("SET default_transaction_read_only = on")).await.unwrap();
+    administrator.query(others, &[]).await.unwrap();
+    eventually("a refusal", async || client.put(&keys("1"), &upload(1)).await.unwrap().status == 503).await;
+    refused(client.put(&keys("1"), &upload(1))).await;
+    refused(client.post(VERSION, &version_body())).await;
+    within(BACK, "the end of readiness", async || readiness(&worker).await == 503).await;
+    assert_eq!(client.get(VERSION).await.unwrap().status, 200);
+    administrator.batch_execute(&set("RESET default_transaction_read_only")).await.unwrap();
+    within(BACK, "readiness", async || readiness(&worker).await == 200).await;
+    assert_eq!(client.put(&keys("1"), &upload(1)).await.unwrap().status, 200);
+    assert_eq!((said(&worker, BEGINS), said(&worker, ENDS)), (1, 1), "{}", worker.log());
+}
+
+#[tokio::test]
+async fn a_server_without_a_connection_to_spare_is_an_outage_like_any_other() {
+    let database = TestDatabase::create().await.unwrap();
+    let alice = database.add_user("alice").await.unwrap();
+    let administrator = database.connect().await.unwrap();
+    let role = format!("{}_limited", database.name());
+    let sql = format!(
+        "CREATE ROLE {role} LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}; ALTER ROLE {role} CONNECTION LIMIT 0"
+    );
+    administrator.batch_execute(&sql).await.unwrap();
+    let yaml = database.database_yaml().replace("user: postgres", &format!("user: {role}"));
+    let worker = Worker::configure(binary()).database(&database).yaml(&yaml).start().await.unwrap();
+    let client = worker.client().as_user(&alice.access_token);
+    refused(client.get(VERSION)).await;
+    assert_eq!(readiness(&worker).await, 503);
+    administrator.batch_execute(&format!("ALTER ROLE {role} CONNECTION LIMIT -1")).await.unwrap();
+    within(BACK, "readiness", async || readiness(&worker).await == 200).await;
+    assert_eq!(new_version(&client).await, "1");
+    assert_eq!((said(&worker, BEGINS), said(&worker, ENDS)), (1, 1), "{}", worker.log());
+    drop(worker);
+    administrator.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_query_that_waits_too_long_fails_alone() {
+    let database = TestDatabase::create().await.unwrap();
+    let (alice, bob) = (database.add_user("alice").await.unwrap(), database.add_user("bob").await.unwrap());
+    let worker = Worker::configure(binary()).database(&database).start().await.unwrap();
+    let client = |user: &Account| worker.client().as_user(&user.access_token);
+    new_version(&client(&alice)).await;
+    new_version(&client(&bob)).await;
+    let holder = database.connect().await.unwrap();
+    holder.execute("SELECT pg_advisory_lock(27490, hashtext($1))", &[&alice.user_id]).await.unwrap();
+    refused(client(&alice).put(&keys("1"), &upload(1))).await;
+    assert_eq!(client(&bob).put(&keys("1"), &upload(1)).await.unwrap().status, 200);
+    assert_eq!(readiness(&worker).await, 200);
+    drop(holder);
+    eventually("Alice's turn", async || {
+        client(&alice).put(&keys("1"), &upload(1)).await.unwrap().status == 200
+    })
+    .await;
+}

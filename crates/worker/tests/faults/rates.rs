@@ -1,0 +1,94 @@
+//! How often one user may ask.
+
+use std::fs;
+
+use key_backup_testkit::{
+    Account, TestDatabase, Worker,
+    http::{Connection, Request, Response},
+    temporary_folder,
+};
+
+use crate::common::{VERSION, binary, new_version};
+
+const LIMITED: &str = "key_backup_worker: {rate_limit: {per_second: 1, burst_count: 5}}\n";
+
+/// The statuses of so many requests, one right after another.
+async fn ask(worker: &Worker, token: &str, times: usize) -> Vec<Response> {
+    let mut connection = Connection::open(worker.address()).await.unwrap();
+    let request = Request::new("GET", VERSION).bearer(token);
+    let mut answers = Vec::new();
+    for _ in 0..times {
+        answers.push(connection.request(&request).await.unwrap());
+    }
+    answers
+}
+
+fn refusals(answers: &[Response]) -> usize {
+    answers.iter().filter(|answer| answer.status == 429).count()
+}
+
+async fn set_override(database: &TestDatabase, user: &Account, per_second: i64, burst: i64) {
+    let sql =
+        "INSERT INTO ratelimit_override (user_id, messages_per_second, burst_count) VALUES ($1, $2, $3)";
+    database.connect().await.unwrap().execute(sql, &[&user.user_id, &per_second, &burst]).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_how_long_to_wait_and_nobody_else_notices() {
+    let database = TestDatabase::create().await.unwrap();
+    let (alice, bob) = (database.add_user("alice").await.unwrap(), database.add_user("bob").await.unwrap());
+    let worker = Worker::configure(binary()).database(&database).yaml(LIMITED).start().await.unwrap();
+    let answers = ask(&worker, &alice.access_token, 40).await;
+    assert!(answers[..5].iter().all(|answer| answer.status == 404));
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("a refusal");
+    let body = refused.json().unwrap();
+    assert_eq!(body["errcode"], "M_LIMIT_EXCEEDED");
+    assert!((1..=1000).contains(&body["retry_after_ms"].as_u64().unwrap()), "{body}");
+    assert_eq!(refused.header("Retry-After"), Some("1"));
+    assert_eq!(refusals(&ask(&worker, &bob.access_token, 3).await), 0);
+}
+
+#[tokio::test]
+async fn synapses_overrides_raise_the_limit_and_never_lower_it() {
+    let database = TestDatabase::create().await.unwrap();
+    let mut users = Vec::new();
+    for (name, per_second, burst) in [("free", 0, 0), ("raised", 100_000, 100_000), ("lowered", 1, 1)] {
+        let user = database.add_user(name).await.unwrap();
+        set_override(&database, &user, per_second, burst).await;
+        users.push(user);
+    }
+    let worker = Worker::configure(binary()).database(&database).yaml(LIMITED).start().await.unwrap();
+    let [free, raised, lowered] = &users[..] else { panic!("three users") };
+    assert_eq!(refusals(&ask(&worker, &free.access_token, 40).await), 0);
+    assert_eq!(refusals(&ask(&worker, &raised.access_token, 40).await), 0);
+    let answers = ask(&worker, &lowered.access_token, 40).await;
+    assert!(refusals(&answers) > 0 && refusals(&answers[..5]) == 0);
+}
+
+#[tokio::test]
+async fn application_services_are_exempt_if_their_registration_says_so() {
+    let folder = temporary_folder().unwrap();
+    let registration = |id: &str, limited: &str| {
+        let path = folder.path().join(id);
+        let yaml = format!(
+            "id: {id}\nurl: null\nas_token: {id}_as_token\nhs_token: {id}_hs_token\nsender_localpart: {id}\nnamespaces: {{}}\n{limited}"
+        );
+        fs::write(&path, yaml).unwrap();
+        path.display().to_string()
+    };
+    let files = [registration("free", "rate_limited: false\n"), registration("bound", "")];
+    let database = TestDatabase::create().await.unwrap();
+    let yaml = format!("{LIMITED}app_service_config_files: {files:?}\n");
+    let worker = Worker::configure(binary()).database(&database).yaml(&yaml).start().await.unwrap();
+    assert_eq!(refusals(&ask(&worker, "free_as_token", 40).await), 0);
+    assert!(refusals(&ask(&worker, "bound_as_token", 40).await) > 0);
+}
+
+#[tokio::test]
+async fn a_login_that_fetches_key_after_key_never_meets_the_limit() {
+    let database = TestDatabase::create().await.unwrap();
+    let alice = database.add_user("alice").await.unwrap();
+    let worker = Worker::configure(binary()).database(&database).start().await.unwrap();
+    new_version(&worker.client().as_user(&alice.access_token)).await;
+    assert!(ask(&worker, &alice.access_token, 2000).await.iter().all(|answer| answer.status == 200));
+}

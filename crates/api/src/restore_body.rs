@@ -88,7 +88,7 @@ impl Restore {
             if sender.send(Ok(bytes.into())).await.is_err() {
                 return;
             }
-            let ((page, database), cpu) = metered(measured(self.page(Some(&position)))).await;
+            let ((page, database), cpu) = metered(measured(Box::pin(self.page(Some(&position))))).await;
             self.record.add_work(database, cpu);
             let Some(page) = self.found(page) else {
                 // The receiver may have left already: then nobody has to be told.

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long a query that nobody waits for any more may go on before its connection is closed.
-const AFTERLIFE: Duration = Duration::from_secs(60);
+const AFTERLIFE: Duration = Duration::from_mins(1);
 
 /// How long its place in the pool is kept for it: most queries are over in a moment, and a new connection costs more than that.
 const SOON: Duration = Duration::from_millis(100);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use key_backup_api::MasSettings;
+use key_backup_api::{LimitSettings, MasSettings};
 use key_backup_cache::{RedisAddress, RedisSettings};
 use key_backup_storage::{ConnectionSettings, DatabaseSettings, Host, SslMode};
 use tracing::level_filters::LevelFilter;
@@ -211,7 +211,26 @@ fn level(level: LevelFilter) -> String {
 fn own(own: &OwnSettings) -> String {
     let OwnSettings { threads, shutdown_grace, cors_max_age, counts_lifetime, max_connections, limits } = own;
     format!(
-        "threads {threads}, shutdown_grace {shutdown_grace:?}, cors_max_age {cors_max_age:?}, counts_lifetime {counts_lifetime:?}, max_connections {max_connections}, {limits:?}"
+        "threads {threads}, shutdown_grace {shutdown_grace:?}, cors_max_age {cors_max_age:?}, counts_lifetime {counts_lifetime:?}, max_connections {max_connections}, {}",
+        bounds(limits)
+    )
+}
+
+fn bounds(limits: &LimitSettings) -> String {
+    let rate = match limits.rate_limit {
+        Some(rate) => format!("{} a second, burst {}", rate.per_second, rate.burst_count),
+        None => "none".to_owned(),
+    };
+    format!(
+        "max_requests_in_flight {}, max_queue_time {:?}, max_body_memory {}, max_restores {}, max_restores_per_user {}, max_large_uploads_per_user {}, rate_limit {rate}, slow_client_timeout {:?}, min_transfer_rate {}",
+        limits.max_requests_in_flight,
+        limits.max_queue_time,
+        limits.max_body_memory,
+        limits.max_restores,
+        limits.max_restores_per_user,
+        limits.max_large_uploads_per_user,
+        limits.slow_client_timeout,
+        limits.min_transfer_rate
     )
 }
 

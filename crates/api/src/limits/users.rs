@@ -129,13 +129,11 @@ impl Users {
     /// [`ApiError::LimitExceeded`] if the user's other requests take too long.
     pub(crate) async fn place(&self, user: &User) -> Result<OwnedSemaphorePermit, ApiError> {
         let patience = self.settings.max_queue_time;
-        match timeout(patience, Arc::clone(&user.places).acquire_owned()).await {
-            Ok(Ok(place)) => Ok(place),
-            _ => {
-                self.metrics.limits.refused("user_requests");
-                Err(ApiError::LimitExceeded(patience))
-            }
+        if let Ok(Ok(place)) = timeout(patience, Arc::clone(&user.places).acquire_owned()).await {
+            return Ok(place);
         }
+        self.metrics.limits.refused("user_requests");
+        Err(ApiError::LimitExceeded(patience))
     }
 
     /// Takes one of the places for large bodies.

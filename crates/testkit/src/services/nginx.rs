@@ -130,8 +130,9 @@ http {{
 
 /// With `max_fails=0` an instance that is being restarted is tried again at once, and not only ten seconds later.
 fn balancing_config(folder: &Path, port: u16, instances: &[Address]) -> String {
-    let servers: String =
-        instances.iter().map(|address| format!("server {} max_fails=0; ", server(address))).collect();
+    let servers: Vec<String> =
+        instances.iter().map(|address| format!("server {} max_fails=0;", server(address))).collect();
+    let servers = servers.join(" ");
     let folder = folder.display();
     format!(
         r#"daemon off;
@@ -145,7 +146,7 @@ http {{
     fastcgi_temp_path "{folder}/fastcgi";
     uwsgi_temp_path "{folder}/uwsgi";
     scgi_temp_path "{folder}/scgi";
-    upstream key_backup {{ {servers}keepalive 8; }}
+    upstream key_backup {{ {servers} keepalive 8; }}
     server {{
         listen 127.0.0.1:{port};
         proxy_http_version 1.1;

@@ -38,6 +38,53 @@ key_backup_worker:
 }
 
 #[test]
+fn the_bounds_of_clients_can_be_set_and_some_defaults_follow_from_other_settings() {
+    let config = with(
+        "
+key_backup_worker:
+  threads: 3
+  max_connections: 50
+  max_queue_time: 1s
+  max_body_memory: 1G
+  max_restores: 5
+  max_restores_per_user: 2
+  max_large_uploads_per_user: 3
+  slow_client_timeout: 20s
+  min_transfer_rate: 1K
+  rate_limit: {per_second: 10, burst_count: 100}
+",
+    )
+    .config();
+    let (own, limits) = (&config.own, &config.own.limits);
+    assert_eq!((own.max_connections, limits.max_requests_in_flight), (50, 192));
+    assert_eq!(limits.max_queue_time, Duration::from_secs(1));
+    assert_eq!((limits.max_body_memory, limits.min_transfer_rate), (1 << 30, 1024));
+    assert_eq!((limits.max_restores, limits.max_restores_per_user), (5, 2));
+    assert_eq!(limits.max_large_uploads_per_user, 3);
+    assert_eq!(limits.slow_client_timeout, Duration::from_secs(20));
+    let rate = limits.rate_limit.unwrap();
+    assert_eq!((rate.per_second.get(), rate.burst_count.get()), (10, 100));
+    assert_eq!(with("key_backup_worker: {rate_limit: false}").config().own.limits.rate_limit, None);
+    assert_eq!(with("max_upload_size: 1G").config().own.limits.max_body_memory, 1 << 30);
+}
+
+#[test]
+fn bounds_that_nothing_could_pass_are_refused() {
+    for (setting, problem) in [
+        ("max_body_memory: 1M", "no less than the longest body"),
+        ("max_restores: 0", "from 1"),
+        ("slow_client_timeout: 0", "more than 0"),
+        ("rate_limit: {per_second: 0, burst_count: 1}", "from 1"),
+        ("rate_limit: {per_second: 1}", "`burst_count` is missing"),
+        ("rate_limit: {per_second: 1, burst_count: 1, per_minute: 1}", "no such setting"),
+        ("rate_limit: true", "a mapping, or false"),
+    ] {
+        let message = with(&format!("key_backup_worker: {{{setting}}}")).message();
+        assert!(message.contains(problem), "{setting}: {message}");
+    }
+}
+
+#[test]
 fn durations_have_synapses_suffixes() {
     for (text, seconds) in
         [("5s", 5), ("2m", 120), ("3h", 10_800), ("1d", 86_400), ("1w", 604_800), ("1y", 31_536_000)]

@@ -127,12 +127,14 @@ async fn fifteen_hundred_slow_clients_are_ended_an_honest_slow_line_is_not_and_o
         slow.spawn(say_nothing(address));
         slow.spawn(send_slowly(address, user.clone()));
         let user = user.clone();
-        slow.spawn(async move { while read_slowly(address, &user, 1000, Duration::from_mins(1)).await {} });
+        // What was sent before the end is still read at that pace: nobody waits for it.
+        slow.spawn(async move {
+            let _ = read_slowly(address, &user, 1000, Duration::from_secs(20)).await;
+        });
         // Slow clients, not a crowd at one moment.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_served(&worker.client().as_user(&bob.access_token), &mut slow).await;
-    eprintln!("RSS {} MB", resident(&worker));
     assert!(resident(&worker) < 1024, "{} MB", resident(&worker));
     assert!(honest.await.unwrap(), "a line of 20 KB/s was cut");
     for reason in ["slow_head", "slow_body", "slow_answer"] {

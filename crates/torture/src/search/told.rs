@@ -17,7 +17,7 @@ impl Told {
     pub(super) fn by(calls: &[Call]) -> Self {
         let mut told = Self { counts: HashMap::new(), lowest: HashMap::new() };
         for (number, call) in calls.iter().enumerate() {
-            if let Some((version, etag, count)) = told_by(call) {
+            for (version, etag, count) in told_by(call) {
                 told.counts.entry((version, etag)).or_insert(count);
                 let lowest = told.lowest.entry(version).or_insert_with(|| vec![u64::MAX; calls.len() + 1]);
                 lowest[number] = etag;
@@ -53,20 +53,24 @@ impl Told {
         let Some(lowest) = self.lowest.get(&version) else { return u64::MAX };
         let taken = order.reach();
         let left = (order.first()..taken).filter(|number| !order.has(*number, calls));
-        let told = left.filter_map(|number| told_by(&calls[number]));
+        let told = left.flat_map(|number| told_by(&calls[number]));
         let near = told.filter(|told| told.0 == version).map(|told| told.1).min();
         near.map_or(lowest[taken], |near| near.min(lowest[taken]))
     }
 }
 
-/// A version, its etag and its count, as a call's answer has them.
-fn told_by(call: &Call) -> Option<(Version, u64, u64)> {
-    match (&call.operation, &call.answered.as_ref()?.answer) {
+/// Versions, their etags and their counts, as a call's answer has them. What the database held at the end says it of all.
+fn told_by(call: &Call) -> Vec<(Version, u64, u64)> {
+    match (&call.operation, call.answered.as_ref().map(|answered| &answered.answer)) {
         (
             Operation::Upload { version, .. } | Operation::DeleteKeys { version, .. },
-            Answer::Changed { etag, count },
+            Some(Answer::Changed { etag, count }),
         )
-        | (_, Answer::Version { version, etag, count, .. }) => Some((*version, *etag, *count)),
-        _ => None,
+        | (_, Some(Answer::Version { version, etag, count, .. })) => vec![(*version, *etag, *count)],
+        (_, Some(Answer::Everything(backup))) => {
+            let versions = backup.versions.iter();
+            versions.map(|(version, contents)| (*version, contents.etag, contents.count())).collect()
+        }
+        _ => Vec::new(),
     }
 }

@@ -2,7 +2,9 @@
 
 use key_backup_torture::call::{Answer, Operation, Selection};
 
-use crate::history::{History, changed, delete, read, read_version, restore, restored, upload, version};
+use crate::history::{
+    History, changed, delete, read, read_version, restore, restored, upload, version, with_version,
+};
 
 #[test]
 fn it_may_have_happened_at_once_or_later_or_never() {
@@ -74,6 +76,18 @@ fn what_none_of_several_can_have_done_is_no_history() {
         .call(10..11, read_version(), version(2, 2))
         .call(12..13, restore(), restored(&[(1, 5), (100, 5)]))
         .is_impossible_from(9);
+}
+
+#[test]
+fn what_the_database_holds_at_the_end_tells_how_many_have_happened() {
+    let mut history = History::default();
+    for _ in 0..30 {
+        history = history.unanswered(0, delete(Selection::All));
+    }
+    let mut end = with_version();
+    end.apply(&upload(&[(1, 5)]));
+    let history = history.unanswered(1, upload(&[(1, 5)]));
+    history.call(10..11, Operation::Observe, Answer::Everything(end)).is_possible();
 }
 
 #[test]

@@ -31,21 +31,21 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Fails if the kept files are not those that `make` makes; writes them first if that is wanted.
-fn assert_kept(folder: &str, make: impl FnOnce(&Path)) {
-    let made = temporary_folder().unwrap();
-    make(made.path());
+/// Fails if the kept files are not those that `generate` makes; writes them first if that is wanted.
+fn assert_kept(folder: &str, generate: impl FnOnce(&Path)) {
+    let fresh = temporary_folder().unwrap();
+    generate(fresh.path());
     let kept = kept(folder);
     if env::var_os("KEY_BACKUP_WRITE_MANUAL").is_some() {
         fs::create_dir_all(&kept).unwrap();
-        for (name, text) in files(made.path()) {
+        for (name, text) in files(fresh.path()) {
             fs::write(kept.join(name), text).unwrap();
         }
     }
-    let made = files(made.path());
-    assert!(!made.is_empty());
+    let expected = files(fresh.path());
+    assert!(!expected.is_empty());
     assert!(
-        made == files(&kept),
+        expected == files(&kept),
         "deploy/{folder} is not of this command line; crates/worker/tests/manual.rs says what to do"
     );
 }

@@ -101,7 +101,7 @@ async fn empty(state: Data<AppState>, user: UserId, version: BackupVersion) {
         let keys = rows.iter().map(|rows| rows.len() as u64).sum();
         let upload =
             Upload { user: user.clone(), version, rows: merge::merged(rows), known: turn.known.count };
-        let bytes = upload.rows.iter().map(|row| row.key.session_data.as_str().len()).sum();
+        let bytes = upload.rows.iter().map(bytes).sum();
         let put = async {
             allow_for(bytes);
             state.database.put_keys(upload).await
@@ -113,6 +113,11 @@ async fn empty(state: Data<AppState>, user: UserId, version: BackupVersion) {
             state.remember(&user, &turn, count, added + replaced > 0).await;
         }
     }
+}
+
+/// What a row takes on its way to PostgreSQL, roughly.
+fn bytes(row: &UploadRow) -> usize {
+    row.room_id.as_str().len() + row.session_id.as_str().len() + row.key.session_data.as_str().len() + 32
 }
 
 fn tell(answers: Vec<oneshot::Sender<Answer>>, outcome: Result<PutOutcome, StorageError>, work: Work) {

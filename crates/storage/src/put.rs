@@ -67,6 +67,9 @@ macro_rules! replaces {
 /// Compares with what is there before it writes, because a row that `DO UPDATE ... WHERE` refuses has been locked already,
 /// which dirties its page; and once more in the conflict, for a row that one of Synapse's processes wrote meanwhile.
 ///
+/// `OFFSET 0` keeps the planner from taking the comparison apart: on a table of which it knows nothing yet it would go through a whole
+/// index for each key. A count in the place of `EXISTS` keeps it from reading all versions of all users in advance.
+///
 /// Where an etag cannot be raised although keys were written, Synapse has deleted the version since the statement
 /// began: dividing by zero rolls everything back, and the next try finds the version gone.
 const PUT: Query = Query {
@@ -87,8 +90,10 @@ const PUT: Query = Query {
               FROM unnest($5::int[], $6::text[], $7::text[], $8::int[], $9::int[], $10::bool[], $11::text[])
                 AS new(number, room_id, session_id, first_message_index, forwarded_count, is_verified, session_data)
               JOIN upload u ON u.number = new.number AND u.current = u.version
-              LEFT JOIN e2e_room_keys old ON old.user_id = u.user_id AND old.version = u.version
-                AND old.room_id = new.room_id AND old.session_id = new.session_id
+              LEFT JOIN LATERAL (
+                SELECT session_id, is_verified, first_message_index, forwarded_count FROM e2e_room_keys k
+                 WHERE k.user_id = u.user_id AND k.version = u.version
+                   AND k.room_id = new.room_id AND k.session_id = new.session_id OFFSET 0) old ON true
             WHERE old.session_id IS NULL OR ", replaces!("new", "old"), "
             ON CONFLICT (user_id, version, room_id, session_id) DO UPDATE SET
               first_message_index = excluded.first_message_index, forwarded_count = excluded.forwarded_count,
@@ -102,8 +107,8 @@ const PUT: Query = Query {
             RETURNING v.user_id, v.etag)
          SELECT u.number, u.current, u.etag AS before, coalesce(raised.etag, u.etag) AS after,
             coalesce(sum.added, 0) AS added, coalesce(sum.changed, 0) AS changed,
-            EXISTS (SELECT FROM e2e_room_keys_versions v
-                     WHERE v.user_id = u.user_id AND v.version = u.version AND v.deleted = 0) AS exists,
+            (SELECT count(*) FROM e2e_room_keys_versions v
+              WHERE v.user_id = u.user_id AND v.version = u.version AND v.deleted = 0) > 0 AS exists,
             CASE WHEN u.current <> u.version OR u.etag = u.known_etag THEN NULL
                  ELSE (SELECT count(*) FROM e2e_room_keys k WHERE k.user_id = u.user_id AND k.version = u.version)
             END AS counted,

@@ -119,7 +119,7 @@ impl Setup {
         let client = worker.client().as_user(&self.devices[0].access_token);
         self.round += 1;
         let room = format!("!{}", self.round);
-        let uploaded = told(&client.put(KEYS, &body(&room)).await.unwrap());
+        let uploaded = told(&once_served(&client, &body(&room)).await);
         self.stored.insert(room, SIZE);
         let read = told(&client.get(VERSION).await.unwrap());
         let (etag, rooms) = self.in_database().await;
@@ -181,6 +181,18 @@ async fn uploads(
         }
     }
     sent
+}
+
+/// An upload, again and again until PostgreSQL has been found to be back.
+async fn once_served(client: &Client, body: &Value) -> Response {
+    let start = Instant::now();
+    loop {
+        let answer = client.put(KEYS, body).await.unwrap();
+        if answer.status != 503 || start.elapsed() > SOON {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 fn body(room: &str) -> Value {

@@ -57,6 +57,9 @@ pub(super) struct Target {
     pub(super) server: Server,
 }
 
+/// A single user of the load asks more often than any real one may.
+pub(super) const UNLIMITED: &str = "key_backup_worker: {rate_limit: false}\n";
+
 impl Deployed {
     /// Watches a deployment of this program.
     pub(super) async fn new(
@@ -88,7 +91,7 @@ impl Deployed {
 
     /// Starts one more of ours, likewise.
     pub(super) async fn start_worker(&self, name: &str, yaml: &str) -> Result<Worker> {
-        let config = Worker::configure(&self.binary).file(self.deployment.synapse.config()).yaml(yaml);
+        let config = Worker::configure(&self.binary).file(self.deployment.synapse.config()).yaml(UNLIMITED).yaml(yaml);
         config.folder(&self.folder.join(name)).start().await
     }
 

@@ -33,7 +33,7 @@ use anyhow::{Result, ensure};
 use key_backup_testkit::{services::SynapseVenv, temporary_folder};
 
 use self::{
-    deployed::Deployed,
+    deployed::{Deployed, UNLIMITED},
     machine::Machine,
     plan::{FULL, Plan, QUICK},
     progress::Progress,
@@ -66,7 +66,7 @@ pub(crate) async fn run(quick: bool, only: Option<&str>) -> Result<()> {
     let venv = step("Synapse's Python environment", async { synapse::venv() }).await?;
     let binary = step("key-backup worker, release build", deployment::build()).await?;
     let folder = temporary_folder()?;
-    let deployment = Deployment::start(folder.path(), &venv, binary.clone()).await?;
+    let deployment = Deployment::start(folder.path(), &venv, binary.clone(), UNLIMITED).await?;
     let (postgres, database) = (deployment.postgres.address(), deployment.synapse.database());
     step("users and their backups", world::make(postgres, database, plan.sizes)).await?;
     let deployed = Deployed::new(deployment, venv.clone(), binary, folder.path()).await?;

@@ -22,8 +22,13 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
-    /// Starts everything, with its files in `folder`.
-    pub(crate) async fn start(folder: &Path, venv: &SynapseVenv, binary: PathBuf) -> Result<Self> {
+    /// Starts everything, with its files in `folder`. `yaml` goes to the configuration of our worker.
+    pub(crate) async fn start(
+        folder: &Path,
+        venv: &SynapseVenv,
+        binary: PathBuf,
+        yaml: &str,
+    ) -> Result<Self> {
         let durable = Durability::Durable;
         let postgres = step("PostgreSQL", Postgres::start(&folder.join("postgres"), durable)).await?;
         let redis = step("Redis", Redis::start(&folder.join("redis"))).await?;
@@ -33,7 +38,7 @@ impl Deployment {
         )
         .await?;
         let worker =
-            Worker::configure(binary).file(synapse.config()).folder(&folder.join("key-backup-worker"));
+            Worker::configure(binary).file(synapse.config()).yaml(yaml).folder(&folder.join("key-backup-worker"));
         let worker = step("key-backup worker, with Synapse's homeserver.yaml", worker.start()).await?;
         let upstreams = Upstreams {
             main: synapse.main(),

@@ -28,7 +28,7 @@ pub(crate) async fn run(check: bool) -> Result<()> {
     let binary = step("key-backup worker, release build", deployment::build()).await?;
     let folder = temporary_folder()?;
     let shown = async {
-        let deployment = Deployment::start(folder.path(), &venv, binary).await?;
+        let deployment = Deployment::start(folder.path(), &venv, binary, "").await?;
         let story = Story::tell(&deployment).await?;
         println!("\nAll was right.");
         if check {

@@ -1,12 +1,13 @@
-//! So many requests are worked on at once by a thread; a few more wait, not for long, and all others are refused at once.
+//! So many requests are worked on at once by a thread; a few more wait, not for long, and all others are refused.
 //!
-//! What is refused early costs next to nothing, so that a server that is asked for too much goes on doing as much as it can.
+//! Who is refused waits as long as those who wait in vain. A refusal costs little, but clients that ask again at once, for all that
+//! `Retry-After` says, would keep the server busy with nothing but refusals.
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::ApiError;
@@ -47,6 +48,7 @@ impl Admission {
             return Ok(Place { _permit: permit });
         }
         if self.waiting.get() >= self.queue {
+            sleep(self.patience).await;
             return Err(ApiError::Overloaded);
         }
         let _waiting = Waiting::new(&self.waiting);

@@ -16,6 +16,7 @@ use actix_web::{
     web::Bytes,
 };
 use key_backup_metrics::Work;
+use key_backup_traces::RequestSpan;
 
 use crate::{
     Connection, Instance, ListenerContext, auth::Requester, client::Client, extract::query::redacted,
@@ -46,6 +47,7 @@ pub(crate) struct Exchange {
     target: String,
     protocol: Version,
     started: Instant,
+    span: Option<RequestSpan>,
 }
 
 impl Exchange {
@@ -75,6 +77,7 @@ impl Exchange {
                 .into_owned(),
             protocol: request.version(),
             started: Instant::now(),
+            span: None,
             connection: request.conn_data::<Connection>().inspect(|connection| connection.begin()).cloned(),
             instance,
             record,
@@ -85,6 +88,11 @@ impl Exchange {
     /// The request's id, for other lines about it.
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The request is traced, too.
+    pub(crate) fn traced_as(self, span: Option<RequestSpan>) -> Self {
+        Self { span, ..self }
     }
 
     /// Lets the answer leave, and logs it when it has.
@@ -117,6 +125,9 @@ impl Exchange {
     fn log(&self, status: u16, handled: Duration, bytes: u64, complete: bool) {
         let served = Served { status, time: self.started.elapsed(), work: self.record.work(), bytes };
         self.record.metrics.served(status, served.time, &served.work, bytes);
+        if let Some(span) = &self.span {
+            span.answered(status, complete);
+        }
         let quiet =
             self.method == Method::OPTIONS || matches!(self.servlet, "HealthResource" | "MetricsResource");
         let line = self.line(&served, handled, complete);

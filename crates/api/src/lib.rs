@@ -23,6 +23,7 @@ mod restore;
 mod routes;
 mod service;
 mod state;
+mod trace;
 mod uploads;
 mod work;
 

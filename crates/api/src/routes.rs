@@ -84,6 +84,21 @@ impl Route {
         })
     }
 
+    /// The pattern of its paths, for traces. The release is one for all of those that are served; `None` where nothing is.
+    pub(crate) fn pattern(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Keys { room: None, .. } => "/_matrix/client/v3/room_keys/keys",
+            Self::Keys { session: None, .. } => "/_matrix/client/v3/room_keys/keys/{roomId}",
+            Self::Keys { .. } => "/_matrix/client/v3/room_keys/keys/{roomId}/{sessionId}",
+            Self::LatestVersion => "/_matrix/client/v3/room_keys/version",
+            Self::Version(_) => "/_matrix/client/v3/room_keys/version/{version}",
+            Self::Health => "/health",
+            Self::Ready => "/ready",
+            Self::Metrics => "/_synapse/metrics",
+            Self::Unknown => return None,
+        })
+    }
+
     /// Synapse's name for the group of endpoints, as it stands in metrics.
     pub(crate) fn servlet(&self, method: &Method) -> &'static str {
         if method == Method::OPTIONS {

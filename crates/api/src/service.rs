@@ -9,6 +9,7 @@ use actix_web::{
     web::{self, Data, Payload, ServiceConfig},
 };
 use key_backup_storage::chain;
+use key_backup_traces::{RequestSpan, within};
 
 use crate::{
     ApiError, AppState, ListenerContext, Serves,
@@ -18,6 +19,7 @@ use crate::{
     record::Record,
     reply,
     routes::{Route, method_label},
+    trace,
     work::weighed,
 };
 
@@ -47,10 +49,13 @@ async fn serve(request: HttpRequest, payload: Payload, state: Data<AppState>) ->
         Rc::clone(&client),
         Rc::clone(&record),
     );
+    let span = trace::begin(&instance, listener, &request, &route, exchange.id());
+    let context = span.as_ref().map(RequestSpan::context);
+    let exchange = exchange.traced_as(span);
     let call =
         Call { state, request, client, record: Rc::clone(&record), payload, holds: RefCell::default() };
     let operation = route.operation(call.request.method());
-    let (result, work) = weighed(Box::pin(answer(call, route))).await;
+    let (result, work) = weighed(within(context, Box::pin(answer(call, route)))).await;
     record.add_work(&work);
     if let Some(operation) = operation {
         let outcome = result.as_ref().map_or_else(ApiError::outcome, |_| "ok");

@@ -14,6 +14,7 @@ use actix_web::HttpRequest;
 use key_backup_cache::{Counts, SharedCounts, Tokens, UserIps};
 use key_backup_metrics::Metrics;
 use key_backup_storage::{Database, Databases};
+use key_backup_traces::Traces;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -43,6 +44,8 @@ pub struct Instance {
     pub limits: Limits,
     /// Whether requests should be sent here.
     pub readiness: Readiness,
+    /// What traces requests; `None` where that is not wanted.
+    pub traces: Option<Traces>,
     /// Numbers the requests; begin with zero.
     pub requests: AtomicU64,
 }

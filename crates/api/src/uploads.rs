@@ -7,12 +7,14 @@
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque, hash_map::Entry},
+    pin::pin,
 };
 
 use actix_web::{rt, web::Data};
 use key_backup_metrics::{Uploaded, Work};
 use key_backup_model::{BackupVersion, KeyCount, UploadRow, UserId, merge};
 use key_backup_storage::{PutOutcome, StorageError, Upload, allow_for, in_time};
+use key_backup_traces::{Context, current, within};
 use tokio::sync::oneshot;
 
 use crate::{AppState, counted::Turn, record::Record, work::weighed};
@@ -26,6 +28,8 @@ pub(crate) struct Uploads(RefCell<HashMap<(UserId, BackupVersion), VecDeque<Wait
 
 struct Waiting {
     rows: Vec<UploadRow>,
+    /// What it is a part of, in a trace.
+    context: Option<Context>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -70,7 +74,7 @@ impl Uploads {
 
 /// Stores an upload, together with what else of this user waits; see `Database::put_keys`. It is finished even if the client leaves.
 ///
-/// The first of those that were stored together has all the work in its record, and the numbers of keys in its outcome.
+/// The first of those that were stored together has all the work in its record and in its trace, and the numbers of keys in its outcome.
 pub(crate) async fn put_keys(
     state: &Data<AppState>,
     record: &Record,
@@ -79,7 +83,7 @@ pub(crate) async fn put_keys(
     rows: Vec<UploadRow>,
 ) -> Result<PutOutcome, StorageError> {
     let (answer, answered) = oneshot::channel();
-    if state.uploads.push(user, version, Waiting { rows, answer }) {
+    if state.uploads.push(user, version, Waiting { rows, context: current(), answer }) {
         rt::spawn(empty(state.clone(), user.clone(), version));
     }
     let answered = in_time("wait_for_user", answered).await?;
@@ -96,17 +100,18 @@ async fn empty(state: Data<AppState>, user: UserId, version: BackupVersion) {
         if group.is_empty() {
             return;
         }
+        let context = group.first().and_then(|first| first.context.clone());
         let (rows, answers): (Vec<Vec<UploadRow>>, Vec<_>) =
             group.into_iter().map(|each| (each.rows, each.answer)).unzip();
         let keys = rows.iter().map(|rows| rows.len() as u64).sum();
         let upload =
             Upload { user: user.clone(), version, rows: merge::merged(rows), known: turn.known.count };
         let bytes = upload.rows.iter().map(bytes).sum();
-        let put = async {
+        let put = pin!(async {
             allow_for(bytes);
             state.database.put_keys(upload).await
-        };
-        let (outcome, work) = weighed(put).await;
+        });
+        let (outcome, work) = weighed(within(context, put)).await;
         tell(answers, outcome.clone(), work);
         if let Ok(PutOutcome::Stored { keys: count, added, replaced }) = outcome {
             state.instance.metrics.operations.uploaded(Uploaded { keys, added, replaced });

@@ -5,6 +5,7 @@ use std::{future::Future, pin::pin, time::Instant};
 use actix_web::{error::BlockingError, web};
 use key_backup_metrics::{Block, CpuTime, Work, metered, timed};
 use key_backup_storage::{measured, used_so_far};
+use key_backup_traces::in_span;
 
 /// Runs `future` and says what it has cost.
 pub(crate) async fn weighed<F: Future>(future: F) -> (F::Output, Work) {
@@ -14,11 +15,11 @@ pub(crate) async fn weighed<F: Future>(future: F) -> (F::Output, Work) {
     (output, Work { cpu, ..database.into() })
 }
 
-/// Runs `future` as a part of a request that is measured for itself.
+/// Runs `future` as a part of a request that is measured for itself, and has a span of its own in a trace.
 pub(crate) async fn in_block<F: Future>(block: &Block, future: F) -> F::Output {
     let future = pin!(future);
     let (begun, started, before) = (block.begin(), Instant::now(), used_so_far());
-    let (output, cpu) = metered(future).await;
+    let (output, cpu) = metered(in_span(block.name(), future)).await;
     begun.done(started.elapsed(), &Work { cpu, ..used_so_far().since(before).into() });
     output
 }

@@ -22,6 +22,7 @@ pub struct BlockMetrics {
 
 /// One part.
 pub struct Block {
+    name: &'static str,
     count: IntCounter,
     time: Counter,
     in_flight: IntGauge,
@@ -40,7 +41,8 @@ impl BlockMetrics {
         let time = seconds(registry, &name("time_seconds_total"), "Seconds that parts of requests took.", labels)?;
         let in_flight = gauges(registry, &name("in_flight_total"), "Parts of requests that are being done.", labels)?;
         let work = WorkFamily::new(registry, "synapse_util_metrics_block", "parts of requests", labels)?;
-        let block = |name| Block {
+        let block = |name: &'static str| Block {
+            name,
             count: count.with_label_values(&[name]),
             time: time.with_label_values(&[name]),
             in_flight: in_flight.with_label_values(&[name]),
@@ -51,6 +53,11 @@ impl BlockMetrics {
 }
 
 impl Block {
+    /// Its name in metrics.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// It begins.
     pub fn begin(&self) -> BlockInFlight<'_> {
         self.in_flight.inc();

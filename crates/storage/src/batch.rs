@@ -10,9 +10,15 @@ use std::{
     time::Instant,
 };
 
+use key_backup_traces as traces;
 use tokio::sync::oneshot;
 
-use crate::{Database, DatabaseUsage, PutOutcome, StorageError, in_time, lease::Lease, put::Upload, usage};
+use crate::{
+    Database, DatabaseUsage, PutOutcome, StorageError, in_time,
+    lease::Lease,
+    put::{PUT, Upload},
+    usage,
+};
 
 /// Batches that a thread has in flight: one is at work while the other is on its way. More would only make them smaller.
 const LANES: usize = 2;
@@ -93,6 +99,8 @@ impl Database {
         let answered = in_time("add_e2e_room_keys", answered).await?;
         let (outcome, used) = answered.map_err(|_| StorageError::abandoned())?;
         usage::add(used);
+        // The lane belongs to no request, and each of those that shared it shows it.
+        traces::transaction(PUT.desc, PUT.verb, used.transaction_time, outcome.is_ok());
         outcome
     }
 

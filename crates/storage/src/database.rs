@@ -10,6 +10,7 @@ use deadpool_postgres::{Client, Pool, Status};
 use futures_util::{TryStreamExt, future::join4};
 use key_backup_metrics::Metrics;
 use key_backup_model::UserId;
+use key_backup_traces as traces;
 use tokio_postgres::{Error, Row, Statement, types::ToSql};
 
 use crate::{
@@ -140,6 +141,7 @@ impl Database {
     fn ended(&self, query: Query, started: Instant, well: bool) {
         let time: Duration = started.elapsed();
         self.metrics.storage.transaction(query.desc, query.verb, time);
+        traces::transaction(query.desc, query.verb, time, well);
         if well {
             self.metrics.storage.succeeded();
         }

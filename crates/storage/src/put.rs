@@ -72,7 +72,7 @@ macro_rules! replaces {
 ///
 /// Where an etag cannot be raised although keys were written, Synapse has deleted the version since the statement
 /// began: dividing by zero rolls everything back, and the next try finds the version gone.
-const PUT: Query = Query {
+pub(crate) const PUT: Query = Query {
     desc: "add_e2e_room_keys",
     verb: "INSERT",
     sql: concat!(

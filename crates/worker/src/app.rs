@@ -5,6 +5,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 use anyhow::Context;
 use key_backup_api::{ApiSettings, Instance, Limits, Listeners, Readiness};
 use key_backup_cache::SharedCounts;
+use key_backup_traces::Traces;
 
 use crate::{
     backends::Backends,
@@ -34,7 +35,7 @@ impl App {
     ///
     /// A certificate cannot be read, an address cannot be bound, or the database is not one of Synapse's. A database that
     /// cannot be reached is no error: requests are answered with 503 until it can.
-    pub async fn build(config: Config) -> anyhow::Result<Self> {
+    pub async fn build(config: Config, traces: Option<Traces>) -> anyhow::Result<Self> {
         let backends = Backends::prepare(&config)?;
         let threads = backends.databases.threads();
         let process = backends.metrics.background.process("check-schema");
@@ -44,7 +45,7 @@ impl App {
         let mut certificates = Certificates::default();
         let listening = Listening::open(&config.listeners, &mut certificates)?;
         let grace = Grace(config.own.shutdown_grace);
-        let instance = Arc::new(instance(&config, backends, listening.contexts));
+        let instance = Arc::new(instance(&config, backends, listening.contexts, traces));
         let watchdog = Watchdog::of_environment(threads * listening.sockets.len());
         let serving =
             Serving::begin(listening.sockets, &instance, config.own.max_connections, watchdog.as_ref())
@@ -73,6 +74,7 @@ fn instance(
     config: &Config,
     Backends { databases, redis, auth, metrics }: Backends,
     listeners: Listeners,
+    traces: Option<Traces>,
 ) -> Instance {
     let lifetime = config.own.counts_lifetime;
     let counts = SharedCounts::new(redis.clone(), &config.server_name, lifetime, Arc::clone(&metrics));
@@ -86,5 +88,17 @@ fn instance(
     let requests = AtomicU64::new(0);
     let readiness = Readiness::default();
     let limits = Limits::new(config.own.limits.clone(), Arc::clone(&metrics));
-    Instance { databases, metrics, settings, listeners, counts, auth, synapse, limits, readiness, requests }
+    Instance {
+        databases,
+        metrics,
+        settings,
+        listeners,
+        counts,
+        auth,
+        synapse,
+        limits,
+        readiness,
+        traces,
+        requests,
+    }
 }

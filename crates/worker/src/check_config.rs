@@ -209,9 +209,13 @@ fn level(level: LevelFilter) -> String {
 }
 
 fn own(own: &OwnSettings) -> String {
-    let OwnSettings { threads, shutdown_grace, cors_max_age, counts_lifetime, max_connections, limits } = own;
+    let OwnSettings { threads, shutdown_grace, cors_max_age, counts_lifetime, max_connections, otlp, limits } =
+        own;
+    let traces = otlp.as_ref().map_or_else(String::new, |otlp| {
+        format!(", otlp {} with sampling_ratio {}", otlp.endpoint, otlp.sampling_ratio)
+    });
     format!(
-        "threads {threads}, shutdown_grace {shutdown_grace:?}, cors_max_age {cors_max_age:?}, counts_lifetime {counts_lifetime:?}, max_connections {max_connections}, {}",
+        "threads {threads}, shutdown_grace {shutdown_grace:?}, cors_max_age {cors_max_age:?}, counts_lifetime {counts_lifetime:?}, max_connections {max_connections}, {}{traces}",
         bounds(limits)
     )
 }

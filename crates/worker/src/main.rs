@@ -44,8 +44,13 @@ fn run(arguments: &RunArgs) -> anyhow::Result<()> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    actix_web::rt::System::new().block_on(async {
-        let app = App::build(config).await?;
+    let traces = telemetry::traces(&config)?;
+    let ended = actix_web::rt::System::new().block_on(async {
+        let app = App::build(config, traces.clone()).await?;
         app.run_until_stopped(log).await
-    })
+    });
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    ended
 }

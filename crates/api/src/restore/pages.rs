@@ -5,12 +5,13 @@
 //! Should the version vanish on the way, or the database fail, the connection is broken off: what the client has is no JSON then,
 //! and it cannot take a part for the whole.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use actix_web::{HttpResponse, body::BodyStream, rt, web::Bytes};
 use futures_util::{StreamExt, stream};
 use key_backup_metrics::{Metrics, RestoreOutcome};
 use key_backup_storage::{Page, PlacedKey, Position};
+use key_backup_traces::{current, within};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{
@@ -40,7 +41,8 @@ pub(super) async fn answer(restore: Restore) -> Result<HttpResponse, ApiError> {
     let protocol = restore.protocol;
     let (sender, receiver) = channel(1);
     let sending = Sending::begin(receiver, Arc::clone(&restore.state.instance.metrics));
-    rt::spawn(restore.send_rest(writer, pieces, next, sender));
+    let rest = Box::pin(restore.send_rest(writer, pieces, next, sender));
+    rt::spawn(within(current(), rest));
     Ok(reply::json_stream(BodyStream::new(chunks(sending)), protocol))
 }
 
@@ -117,7 +119,7 @@ impl Restore {
             }
             let mut pieces = Pieces::default();
             let read = self.page(Some(&position), &mut writer, &mut pieces);
-            let (page, work) = weighed(read).await;
+            let (page, work) = weighed(pin!(read)).await;
             self.record.add_work(&work);
             let Some(page) = self.found(page) else {
                 // The receiver may have left already: then nobody has to be told.

@@ -33,19 +33,10 @@ pub(super) fn read(files: &Files, inline: InlineSecrets) -> Result<Option<MasSet
 }
 
 fn endpoint(section: &Section<'_>) -> Result<Url, ConfigError> {
-    let node = section.get("endpoint");
-    let text = node.as_ref().map_or(Ok(ENDPOINT), Node::text)?;
-    let url = Url::parse(text).ok().filter(|url| {
-        let is_bare = url.username().is_empty() && url.password().is_none();
-        matches!(url.scheme(), "http" | "https")
-            && is_bare
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
-    url.ok_or_else(|| {
-        let expected = "an http:// or https:// URL without a user, `?` or `#`";
-        node.map_or_else(|| section.error(expected), |node| node.expected(expected))
-    })
+    match section.get("endpoint") {
+        Some(node) => node.http_url(),
+        None => Url::parse(ENDPOINT).map_err(|error| section.error(error.to_string())),
+    }
 }
 
 /// To leave it out would mean to call the tokens of everybody unknown, which logs them out for good.

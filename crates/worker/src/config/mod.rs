@@ -17,6 +17,7 @@ mod listeners;
 mod logging;
 mod mas;
 mod node;
+mod otlp;
 mod own;
 mod redis;
 mod scalar;

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use url::Url;
+
 use super::{
     ConfigError, units,
     yaml::{Tree, Value},
@@ -82,6 +84,18 @@ impl<'a> Node<'a> {
             Ok(text) if !text.is_empty() => Ok(PathBuf::from(text)),
             _ => Err(self.expected("a path")),
         }
+    }
+
+    /// The address of an HTTP service, to which paths can be added.
+    pub(super) fn http_url(&self) -> Result<Url, ConfigError> {
+        let url = Url::parse(self.text()?).ok().filter(|url| {
+            let is_bare = url.username().is_empty() && url.password().is_none();
+            matches!(url.scheme(), "http" | "https")
+                && is_bare
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        url.ok_or_else(|| self.expected("an http:// or https:// URL without a user, `?` or `#`"))
     }
 
     pub(super) fn bool(&self) -> Result<bool, ConfigError> {

@@ -3,16 +3,18 @@
 use std::{num::NonZeroUsize, thread, time::Duration};
 
 use key_backup_api::LimitSettings;
+use key_backup_traces::OtlpSettings;
 
 use super::{
     ConfigError, LogFormat,
     files::Files,
     limits,
     node::{Node, optional},
+    otlp,
 };
 
 /// The section `key_backup_worker`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OwnSettings {
     /// `threads`: how many threads serve HTTP. Default: one per core.
     pub threads: NonZeroUsize,
@@ -25,6 +27,8 @@ pub struct OwnSettings {
     pub counts_lifetime: Duration,
     /// `max_connections`: connections of clients, on all listeners together. Default: 10,000.
     pub max_connections: usize,
+    /// `otlp`: where traces go. Default: nowhere, and nothing is traced.
+    pub otlp: Option<OtlpSettings>,
     /// What clients can take besides.
     pub limits: LimitSettings,
 }
@@ -35,6 +39,7 @@ impl Default for OwnSettings {
         Self {
             threads,
             max_connections: 10_000,
+            otlp: None,
             limits: limits::defaults(threads.get()),
             shutdown_grace: Duration::from_secs(30),
             cors_max_age: Duration::from_hours(24),
@@ -45,8 +50,15 @@ impl Default for OwnSettings {
 
 /// Reads the section, and the log format that it may set in place of the one of `worker_log_config`.
 pub(super) fn read(files: &Files) -> Result<(OwnSettings, Option<LogFormat>), ConfigError> {
-    const KNOWN: [&str; 6] =
-        ["counts_lifetime", "cors_max_age", "log_format", "max_connections", "shutdown_grace", "threads"];
+    const KNOWN: [&str; 7] = [
+        "counts_lifetime",
+        "cors_max_age",
+        "log_format",
+        "max_connections",
+        "otlp",
+        "shutdown_grace",
+        "threads",
+    ];
     let mut settings = OwnSettings::default();
     let mut log_format = None;
     let Some(section) = optional(files.get("key_backup_worker"), Node::section)? else {
@@ -66,6 +78,7 @@ pub(super) fn read(files: &Files) -> Result<(OwnSettings, Option<LogFormat>), Co
             _ if node.is_null() => {}
             _ if limits::KNOWN.contains(&key) => limits::read(&mut settings.limits, key, &node)?,
             "max_connections" => settings.max_connections = node.integer(1..=1_000_000)?,
+            "otlp" => settings.otlp = Some(otlp::read(&node)?),
             "threads" => {}
             "shutdown_grace" => settings.shutdown_grace = node.duration()?,
             "cors_max_age" => settings.cors_max_age = node.duration()?,

@@ -1,13 +1,14 @@
-//! The log: levels, place and format as Synapse's `worker_log_config` says.
+//! The log: levels, place and format as Synapse's `worker_log_config` says. And traces, where the worker's own settings ask for them.
 
 mod format;
 mod output;
 
 use anyhow::Context;
+use key_backup_traces::{SetupError, Traces};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, registry};
 
-use crate::config::{LogFormat, LogSettings};
+use crate::config::{Config, LogFormat, LogSettings};
 use format::{JsonLines, SynapseLines};
 pub use output::LogHandle;
 
@@ -26,6 +27,16 @@ pub fn start(settings: &LogSettings) -> anyhow::Result<LogHandle> {
     let subscriber = registry().with(layer.with_filter(levels(settings)));
     tracing::subscriber::set_global_default(subscriber).context("the process logs already")?;
     Ok(handle)
+}
+
+/// Starts to export traces; `None` where that is not configured.
+///
+/// # Errors
+///
+/// The collector's address cannot be used.
+pub fn traces(config: &Config) -> Result<Option<Traces>, SetupError> {
+    let start = |otlp| Traces::start(otlp, &config.worker_name, env!("CARGO_PKG_VERSION"));
+    config.own.otlp.as_ref().map(start).transpose()
 }
 
 /// The level of each logger. Synapse's loggers that this worker has not are of no effect. The HTTP server's own lines

@@ -85,6 +85,30 @@ fn bounds_that_nothing_could_pass_are_refused() {
 }
 
 #[test]
+fn traces_go_nowhere_unless_a_collector_is_named() {
+    let otlp = |setting: &str| with(&format!("key_backup_worker: {{otlp: {setting}}}"));
+    assert_eq!(otlp("null").config().own.otlp, None);
+    let settings = otlp("{endpoint: 'http://127.0.0.1:4318'}").config().own.otlp.unwrap();
+    assert_eq!((settings.endpoint.as_str(), settings.sampling_ratio), ("http://127.0.0.1:4318/", 1.0));
+    for ratio in ["0", "0.01", "1"] {
+        let setting = format!("{{endpoint: 'https://otlp.example.com/x', sampling_ratio: {ratio}}}");
+        assert_eq!(otlp(&setting).config().own.otlp.unwrap().sampling_ratio.to_string(), ratio);
+    }
+    for (setting, problem) in [
+        ("true", "a mapping"),
+        ("{}", "`endpoint` is missing"),
+        ("{endpoint: 127.0.0.1:4318}", "an http:// or https:// URL"),
+        ("{endpoint: 'http://user:secret@127.0.0.1:4318'}", "an http:// or https:// URL"),
+        ("{endpoint: 'http://127.0.0.1:4318', sampling_ratio: 1.5}", "a number from 0 to 1"),
+        ("{endpoint: 'http://127.0.0.1:4318', sampling_ratio: .nan}", "a number from 0 to 1"),
+        ("{endpoint: 'http://127.0.0.1:4318', header: x}", "no such setting"),
+    ] {
+        let message = otlp(setting).message();
+        assert!(message.contains(problem) && !message.contains("secret"), "{setting}: {message}");
+    }
+}
+
+#[test]
 fn durations_have_synapses_suffixes() {
     for (text, seconds) in
         [("5s", 5), ("2m", 120), ("3h", 10_800), ("1d", 86_400), ("1w", 604_800), ("1y", 31_536_000)]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod bodies;
+mod collector;
 mod common;
 mod connections;
 mod database;
@@ -14,6 +15,7 @@ mod listeners;
 mod listening;
 mod logs;
 mod metrics;
+mod otlp;
 mod restores;
 mod start;
 mod systemd;

@@ -91,7 +91,8 @@ impl Deployed {
 
     /// Starts one more of ours, likewise.
     pub(super) async fn start_worker(&self, name: &str, yaml: &str) -> Result<Worker> {
-        let config = Worker::configure(&self.binary).file(self.deployment.synapse.config()).yaml(UNLIMITED).yaml(yaml);
+        let config =
+            Worker::configure(&self.binary).file(self.deployment.synapse.config()).yaml(UNLIMITED).yaml(yaml);
         config.folder(&self.folder.join(name)).start().await
     }
 

@@ -37,8 +37,10 @@ impl Deployment {
             Synapse::start(venv, &folder.join("synapse"), postgres.address(), redis.address()),
         )
         .await?;
-        let worker =
-            Worker::configure(binary).file(synapse.config()).yaml(yaml).folder(&folder.join("key-backup-worker"));
+        let worker = Worker::configure(binary)
+            .file(synapse.config())
+            .yaml(yaml)
+            .folder(&folder.join("key-backup-worker"));
         let worker = step("key-backup worker, with Synapse's homeserver.yaml", worker.start()).await?;
         let upstreams = Upstreams {
             main: synapse.main(),

@@ -11,11 +11,14 @@ pub(super) struct Told {
     counts: HashMap<(Version, u64), u64>,
     /// For each version the lowest etag that is told from each call on.
     lowest: HashMap<Version, Vec<u64>>,
+    /// The `auth_data` of versions on which nobody tried to change it: it tells who made them.
+    auth_data: HashMap<Version, u64>,
 }
 
 impl Told {
     pub(super) fn by(calls: &[Call]) -> Self {
-        let mut told = Self { counts: HashMap::new(), lowest: HashMap::new() };
+        let mut told =
+            Self { counts: HashMap::new(), lowest: HashMap::new(), auth_data: auth_data_told(calls) };
         for (number, call) in calls.iter().enumerate() {
             for (version, etag, count) in told_by(call) {
                 told.counts.entry((version, etag)).or_insert(count);
@@ -37,6 +40,9 @@ impl Told {
         let order = &position.order;
         let current = position.backup.current();
         position.backup.versions.iter().all(|(version, contents)| {
+            if self.auth_data.get(version).is_some_and(|told| *told != contents.auth_data) {
+                return false;
+            }
             let lowest = self.lowest_left(*version, order, calls);
             let count = |etag: u64| self.counts.get(&(*version, etag)).copied();
             if position.batch.is_some() && current == Some(*version) {
@@ -57,6 +63,25 @@ impl Told {
         let near = told.filter(|told| told.0 == version).map(|told| told.1).min();
         near.map_or(lowest[taken], |near| near.min(lowest[taken]))
     }
+}
+
+fn auth_data_told(calls: &[Call]) -> HashMap<Version, u64> {
+    let mut told = HashMap::new();
+    for call in calls {
+        match call.answered.as_ref().map(|answered| &answered.answer) {
+            Some(Answer::Version { version, auth_data, .. }) => drop(told.insert(*version, *auth_data)),
+            Some(Answer::Everything(backup)) => {
+                told.extend(backup.versions.iter().map(|(version, contents)| (*version, contents.auth_data)));
+            }
+            _ => {}
+        }
+    }
+    for call in calls {
+        if let Operation::UpdateAuthData { version, .. } = &call.operation {
+            told.remove(version);
+        }
+    }
+    told
 }
 
 /// Versions, their etags and their counts, as a call's answer has them. What the database held at the end says it of all.

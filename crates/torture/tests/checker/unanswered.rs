@@ -104,3 +104,13 @@ fn a_new_version_that_nobody_was_told_of_takes_its_number() {
 fn a_read_without_an_answer_says_nothing() {
     History::default().unanswered(0, read(1)).call(1..2, read_version(), version(0, 0)).is_possible();
 }
+
+#[test]
+fn who_made_a_version_may_show_much_later() {
+    let mut history = History::default();
+    for client in 0..12 {
+        history = history.unanswered(0, Operation::CreateVersion { auth_data: 100 + client });
+    }
+    let made = Answer::Version { version: 2, etag: 0, count: 0, auth_data: 107 };
+    history.call(10..11, Operation::ReadVersion { version: Some(2) }, made).is_possible();
+}

@@ -53,11 +53,10 @@ impl Uploads {
         }
     }
 
-    /// The oldest that go together. The entry stays while some are left, and goes when it is found empty.
-    fn next(&self, user: &UserId, version: BackupVersion) -> Vec<Waiting> {
+    /// The oldest that go together; none if there is no entry.
+    fn next(&self, key: &(UserId, BackupVersion)) -> Vec<Waiting> {
         let mut uploads = self.0.borrow_mut();
-        let key = (user.clone(), version);
-        let Some(queue) = uploads.get_mut(&key) else { return Vec::new() };
+        let Some(queue) = uploads.get_mut(key) else { return Vec::new() };
         let (mut group, mut keys) = (Vec::new(), 0);
         while let Some(waiting) =
             queue.pop_front_if(|next| group.is_empty() || keys + next.rows.len() <= MERGED)
@@ -65,10 +64,12 @@ impl Uploads {
             keys += waiting.rows.len();
             group.push(waiting);
         }
-        if group.is_empty() {
-            uploads.remove(&key);
-        }
         group
+    }
+
+    /// Whether some wait.
+    fn wait(&self, key: &(UserId, BackupVersion)) -> bool {
+        self.0.borrow().get(key).is_some_and(|queue| !queue.is_empty())
     }
 }
 
@@ -84,7 +85,7 @@ pub(crate) async fn put_keys(
 ) -> Result<PutOutcome, StorageError> {
     let (answer, answered) = oneshot::channel();
     if state.uploads.push(user, version, Waiting { rows, context: current(), answer }) {
-        rt::spawn(empty(state.clone(), user.clone(), version));
+        rt::spawn(empty(Entered { state: state.clone(), key: (user.clone(), version) }));
     }
     let answered = in_time("wait_for_user", answered).await?;
     let Answer { outcome, work } = answered.map_err(|_| StorageError::abandoned())?;
@@ -92,20 +93,35 @@ pub(crate) async fn put_keys(
     outcome
 }
 
+/// A task's entry. It goes with the task, even if that panics: else all later uploads would wait for ever.
+struct Entered {
+    state: Data<AppState>,
+    key: (UserId, BackupVersion),
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.state.uploads.0.borrow_mut().remove(&self.key);
+    }
+}
+
 /// Stores what waits, until nothing does.
-async fn empty(state: Data<AppState>, user: UserId, version: BackupVersion) {
-    loop {
-        let turn = state.turn(&user, version).await;
-        let group = state.uploads.next(&user, version);
-        if group.is_empty() {
-            return;
-        }
+async fn empty(entered: Entered) {
+    let Entered { state, key } = &entered;
+    let (user, version) = key;
+    while state.uploads.wait(key) {
+        let turn = state.turn(user, *version).await;
+        let group = state.uploads.next(key);
         let context = group.first().and_then(|first| first.context.clone());
         let (rows, answers): (Vec<Vec<UploadRow>>, Vec<_>) =
             group.into_iter().map(|each| (each.rows, each.answer)).unzip();
         let keys = rows.iter().map(|rows| rows.len() as u64).sum();
-        let upload =
-            Upload { user: user.clone(), version, rows: merge::merged(rows), known: turn.known.count };
+        let upload = Upload {
+            user: user.clone(),
+            version: *version,
+            rows: merge::merged(rows),
+            known: turn.known.count,
+        };
         let bytes = upload.rows.iter().map(bytes).sum();
         let put = pin!(async {
             allow_for(bytes);
@@ -115,7 +131,7 @@ async fn empty(state: Data<AppState>, user: UserId, version: BackupVersion) {
         tell(answers, outcome.clone(), work);
         if let Ok(PutOutcome::Stored { keys: count, added, replaced }) = outcome {
             state.instance.metrics.operations.uploaded(Uploaded { keys, added, replaced });
-            state.remember(&user, &turn, count, added + replaced > 0).await;
+            state.remember(user, &turn, count, added + replaced > 0).await;
         }
     }
 }

@@ -57,7 +57,7 @@ impl Batches {
         has_lane
     }
 
-    /// The oldest uploads, as many as go together: of one user there is only one. Where nothing waits, the caller's lane has ended.
+    /// The oldest uploads, as many as go together: of one user there is only one. Another lane may have taken them all.
     fn next(&self) -> (Vec<Upload>, Vec<Queued>) {
         let mut waiting = self.waiting();
         let (mut batch, mut users, mut keys) = (Vec::new(), HashSet::new(), 0);
@@ -70,13 +70,61 @@ impl Batches {
                 waiting.uploads.push_back((upload, queued));
             }
         }
-        waiting.lanes -= usize::from(batch.is_empty());
         batch.into_iter().unzip()
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // A thread that panicked here cannot have left it half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of the lanes of a thread. It gives its place back when it ends, even if that is by a panic: else uploads would wait for ever.
+struct Lane {
+    database: Database,
+    ended: bool,
+}
+
+impl Lane {
+    /// Whether uploads wait. Where none do the lane has ended, so that whoever comes next begins another.
+    fn goes_on(&mut self) -> bool {
+        let mut waiting = self.database.batches.waiting();
+        self.ended = waiting.uploads.is_empty();
+        waiting.lanes -= usize::from(self.ended);
+        !self.ended
+    }
+
+    /// Sends batch after batch, each once a connection is free for it, until nothing waits.
+    async fn run(mut self) {
+        while self.goes_on() {
+            let client = self.database.put_connection().await;
+            let (uploads, waiting) = self.database.batches.next();
+            if uploads.is_empty() {
+                continue;
+            }
+            let started = Instant::now();
+            let outcomes = match client {
+                Ok(client) => self.database.put_together(client, &uploads).await,
+                Err(error) => vec![Err(error); uploads.len()],
+            };
+            for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
+                let used = DatabaseUsage {
+                    transactions: 1,
+                    transaction_time: started.elapsed(),
+                    connection_wait: started - waiting.since,
+                };
+                // Whoever asked may have left.
+                let _ = waiting.answer.send((outcome, used));
+            }
+        }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.database.batches.waiting().lanes -= 1;
+        }
     }
 }
 
@@ -94,7 +142,7 @@ impl Database {
         }
         let (answer, answered) = oneshot::channel();
         if self.batches.push(upload, Queued { since: Instant::now(), answer }) {
-            tokio::spawn(self.clone().lane());
+            tokio::spawn(Lane { database: self.clone(), ended: false }.run());
         }
         let answered = in_time("add_e2e_room_keys", answered).await?;
         let (outcome, used) = answered.map_err(|_| StorageError::abandoned())?;
@@ -108,31 +156,6 @@ impl Database {
         let client = self.put_connection().await?;
         let outcomes = self.put(client, std::slice::from_ref(upload)).await?;
         Ok(outcomes.first().copied().unwrap_or(PutOutcome::UnknownVersion))
-    }
-
-    /// Sends batch after batch, each once a connection is free for it, until nothing waits.
-    async fn lane(self) {
-        loop {
-            let client = self.put_connection().await;
-            let (uploads, waiting) = self.batches.next();
-            if uploads.is_empty() {
-                return;
-            }
-            let started = Instant::now();
-            let outcomes = match client {
-                Ok(client) => self.put_together(client, &uploads).await,
-                Err(error) => vec![Err(error); uploads.len()],
-            };
-            for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
-                let used = DatabaseUsage {
-                    transactions: 1,
-                    transaction_time: started.elapsed(),
-                    connection_wait: started - waiting.since,
-                };
-                // Whoever asked may have left.
-                let _ = waiting.answer.send((outcome, used));
-            }
-        }
     }
 
     /// What one upload alone is to blame for must not befall the others.

@@ -34,19 +34,8 @@ impl Need {
     }
 }
 
-const KEY_COLUMNS: &[&str] = &[
-    "user_id",
-    "version",
-    "room_id",
-    "session_id",
-    "first_message_index",
-    "forwarded_count",
-    "is_verified",
-    "session_data",
-];
-
-/// By `xmax`, the upload statement tells rows that it has added from those that it has replaced.
-const KEY_COLUMNS_AND_XMAX: &[&str] = &[
+/// The columns of a key, and `xmax`: by that the upload statement tells rows that it has added from those that it has replaced.
+const KEY_COLUMNS_AND_XMAX: [&str; 9] = [
     "user_id",
     "version",
     "room_id",
@@ -58,11 +47,13 @@ const KEY_COLUMNS_AND_XMAX: &[&str] = &[
     "xmax",
 ];
 
+const KEY_COLUMNS: &[&str] = KEY_COLUMNS_AND_XMAX.split_at(8).0;
+
 /// What the statements of this crate read and write.
 const NEEDED: &[Need] = &[
     Need {
         table: "e2e_room_keys",
-        select: KEY_COLUMNS_AND_XMAX,
+        select: &KEY_COLUMNS_AND_XMAX,
         insert: KEY_COLUMNS,
         update: &["first_message_index", "forwarded_count", "is_verified", "session_data"],
         delete: true,

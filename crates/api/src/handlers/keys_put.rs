@@ -25,8 +25,7 @@ pub(crate) async fn answer(
     let user = call.requester().await?.user;
     let place = place(room, session)?;
     let body = call.body().await?;
-    let (upload, place) = parse(&call, body, place).await?;
-    let upload = upload.map_err(ApiError::Body)?;
+    let upload = parse(&call, body, &place).await?.map_err(ApiError::Body)?;
     let (asked_for, version) = call.query().version()?;
     let not_found = || ApiError::not_found(format!("Version '{asked_for}' not found"));
     let version = version.ok_or_else(not_found)?;
@@ -58,12 +57,13 @@ pub(crate) async fn answer(
 /// Bytes of a body that take about a millisecond to read: with more, the thread had better serve others meanwhile.
 const LARGE: usize = 256 << 10;
 
-/// What is in the body, and the place again.
-async fn parse(call: &Call, body: Bytes, place: Place) -> Result<(Parsed, Place), ApiError> {
+/// What is in the body.
+async fn parse(call: &Call, body: Bytes, place: &Place) -> Result<Parsed, ApiError> {
     if body.len() <= LARGE {
-        return Ok((upload::parse(&body, &place), place));
+        return Ok(upload::parse(&body, place));
     }
-    let parse = move || (upload::parse(&body, &place), place);
+    let place = place.clone();
+    let parse = move || upload::parse(&body, &place);
     let (parsed, cpu) = elsewhere(parse).await.map_err(|_| StorageError::abandoned())?;
     call.record.add_work(&Work { cpu, ..Work::default() });
     Ok(parsed)

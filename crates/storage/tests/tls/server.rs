@@ -3,16 +3,14 @@
 use std::{
     fs,
     net::TcpListener,
-    os::unix::{
-        fs::{PermissionsExt, chown},
-        process::CommandExt,
-    },
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use key_backup_testkit::services::Postgres;
 use tempfile::TempDir;
 
 use crate::certificates::Pair;
@@ -30,7 +28,7 @@ impl Server {
     pub(crate) fn start(shown: Option<&Pair>, clients: Option<&Path>, hba: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let data = directory.path().join("data");
-        own(directory.path());
+        Postgres::give(directory.path()).unwrap();
         let initialised = as_postgres("initdb")
             .args(["--no-sync", "--auth=trust", "--username=tester", "--encoding=UTF8", "--locale=C", "-D"])
             .arg(&data)
@@ -94,38 +92,13 @@ fn copy(file: &Path, data: &Path) -> PathBuf {
     let copy = data.join(file.file_name().unwrap());
     fs::copy(file, &copy).unwrap();
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
-    own(&copy);
+    Postgres::give(&copy).unwrap();
     copy
 }
 
-/// The newest PostgreSQL of Debian's, or else the one on the path. It does not run as root.
+/// It does not run as root, nor in a folder that its user may not enter.
 fn as_postgres(program: &str) -> Command {
-    let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
-        .map(|entries| {
-            entries.filter_map(|entry| Some(entry.ok()?.path().join("bin").join(program))).collect()
-        })
-        .unwrap_or_default();
-    versions.retain(|path: &PathBuf| path.exists());
-    versions.sort();
-    let mut command = Command::new(versions.pop().unwrap_or_else(|| program.into()));
+    let mut command = Postgres::program(program).unwrap();
     command.current_dir("/");
-    if let Some((uid, gid)) = postgres_user() {
-        command.uid(uid).gid(gid);
-    }
     command
-}
-
-fn own(path: &Path) {
-    if let Some((uid, gid)) = postgres_user() {
-        chown(path, Some(uid), Some(gid)).unwrap();
-    }
-}
-
-/// The user `postgres`, if the tests run as root.
-fn postgres_user() -> Option<(u32, u32)> {
-    let id = |arguments: &[&str]| {
-        let output = Command::new("id").args(arguments).output().ok()?;
-        String::from_utf8(output.stdout).ok()?.trim().parse::<u32>().ok()
-    };
-    (id(&["-u"])? == 0).then(|| Some((id(&["-u", "postgres"])?, id(&["-g", "postgres"])?)))?
 }

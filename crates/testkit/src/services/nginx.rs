@@ -90,21 +90,11 @@ impl Nginx {
 /// The paths are regular expressions without a path in `proxy_pass`, so that nginx hands the path on as it came: a
 /// session's id may hold an encoded slash.
 fn config(folder: &Path, port: u16, upstreams: &Upstreams) -> String {
-    let folder = folder.display();
     let [main, generic_worker, key_backup] =
         [&upstreams.main, &upstreams.generic_worker, &upstreams.key_backup].map(server);
+    let begin = begin(folder);
     format!(
-        r#"daemon off;
-pid "{folder}/nginx.pid";
-error_log stderr;
-events {{}}
-http {{
-    access_log "{folder}/access.log";
-    client_body_temp_path "{folder}/body";
-    proxy_temp_path "{folder}/proxy";
-    fastcgi_temp_path "{folder}/fastcgi";
-    uwsgi_temp_path "{folder}/uwsgi";
-    scgi_temp_path "{folder}/scgi";
+        r#"{begin}
     upstream main {{ server {main}; keepalive 8; }}
     upstream generic_worker {{ server {generic_worker}; keepalive 8; }}
     upstream key_backup {{ server {key_backup}; keepalive 8; }}
@@ -133,19 +123,9 @@ fn balancing_config(folder: &Path, port: u16, instances: &[Address]) -> String {
     let servers: Vec<String> =
         instances.iter().map(|address| format!("server {} max_fails=0;", server(address))).collect();
     let servers = servers.join(" ");
-    let folder = folder.display();
+    let begin = begin(folder);
     format!(
-        r#"daemon off;
-pid "{folder}/nginx.pid";
-error_log stderr;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path "{folder}/body";
-    proxy_temp_path "{folder}/proxy";
-    fastcgi_temp_path "{folder}/fastcgi";
-    uwsgi_temp_path "{folder}/uwsgi";
-    scgi_temp_path "{folder}/scgi";
+        r#"{begin}
     upstream key_backup {{ {servers} keepalive 8; }}
     server {{
         listen 127.0.0.1:{port};
@@ -155,6 +135,24 @@ http {{
     }}
 }}
 "#
+    )
+}
+
+/// Where nginx keeps its files, up to the middle of its section `http`.
+fn begin(folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        r#"daemon off;
+pid "{folder}/nginx.pid";
+error_log stderr;
+events {{}}
+http {{
+    access_log "{folder}/access.log";
+    client_body_temp_path "{folder}/body";
+    proxy_temp_path "{folder}/proxy";
+    fastcgi_temp_path "{folder}/fastcgi";
+    uwsgi_temp_path "{folder}/uwsgi";
+    scgi_temp_path "{folder}/scgi";"#
     )
 }
 

@@ -78,7 +78,7 @@ impl Postgres {
     /// When PostgreSQL is not installed, or does not start; the message holds the end of its log.
     pub async fn start(folder: &Path, durability: Durability) -> Result<Self> {
         prepare(folder)?;
-        let mut command = as_service_user("initdb")?;
+        let mut command = Self::program("initdb")?;
         command.arg("-D").arg(folder.join("data")).args([
             "-U",
             USER,
@@ -101,7 +101,7 @@ impl Postgres {
     /// As [`Postgres::start`].
     pub async fn standby(&self, folder: &Path) -> Result<Self> {
         prepare(folder)?;
-        let mut command = as_service_user("pg_basebackup")?;
+        let mut command = Self::program("pg_basebackup")?;
         command.arg("-D").arg(folder.join("data")).args(["-R", "-X", "stream", "-c", "fast", "--no-sync"]);
         command.args(["-U", USER, "-h", "127.0.0.1", "-p", &self.address.port.to_string()]);
         run(command, folder)?;
@@ -121,6 +121,31 @@ impl Postgres {
     /// When it is not installed.
     pub fn installed() -> Result<PathBuf> {
         binaries()
+    }
+
+    /// One of PostgreSQL's programs, run as a user that it agrees to run as.
+    ///
+    /// # Errors
+    ///
+    /// When it is not installed.
+    pub fn program(name: &str) -> Result<Command> {
+        let binary = binaries()?.join(name);
+        let Some(user) = service_user()? else { return Ok(Command::new(binary)) };
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", &user.name, "--regid", &user.name, "--init-groups", "--"]).arg(binary);
+        Ok(command)
+    }
+
+    /// Gives a file or a folder to that user.
+    ///
+    /// # Errors
+    ///
+    /// When that is not allowed.
+    pub fn give(path: &Path) -> Result<()> {
+        if let Some(user) = service_user()? {
+            chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+        }
+        Ok(())
     }
 
     /// The postmaster: its process id and its log.
@@ -293,19 +318,7 @@ async fn spawn(folder: &Path, address: &PostgresAddress, durability: Durability)
 /// Makes a folder that PostgreSQL's user owns.
 fn prepare(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
-    if let Some(user) = service_user()? {
-        chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
-    }
-    Ok(())
-}
-
-/// One of PostgreSQL's programs, as a user that it runs as.
-fn as_service_user(program: &str) -> Result<Command> {
-    let binary = binaries()?.join(program);
-    let Some(user) = service_user()? else { return Ok(Command::new(binary)) };
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", &user.name, "--regid", &user.name, "--init-groups", "--"]).arg(binary);
-    Ok(command)
+    Postgres::give(folder)
 }
 
 /// Runs a program to its end.

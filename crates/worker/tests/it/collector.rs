@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use key_backup_testkit::http::Received;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{KeyValue, any_value::Value},
@@ -12,7 +13,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
 };
 
@@ -25,8 +26,7 @@ pub(crate) struct Collector {
 #[derive(Default)]
 struct State {
     connections: usize,
-    heads: Vec<String>,
-    bodies: Vec<Vec<u8>>,
+    requests: Vec<Received>,
 }
 
 impl Collector {
@@ -71,8 +71,8 @@ impl Collector {
     /// All that has come, as text: what is no UTF-8 is replaced.
     pub(crate) fn everything(&self) -> String {
         let state = self.state.lock().unwrap();
-        let bodies = state.bodies.iter().map(|body| String::from_utf8_lossy(body).into_owned());
-        state.heads.iter().cloned().chain(bodies).collect()
+        let bodies = state.requests.iter().map(|request| String::from_utf8_lossy(&request.body).into_owned());
+        state.requests.iter().map(|request| request.head.clone()).chain(bodies).collect()
     }
 
     /// The resources of all messages.
@@ -92,7 +92,8 @@ impl Collector {
 
     fn messages(&self) -> Vec<ExportTraceServiceRequest> {
         let state = self.state.lock().unwrap();
-        state.bodies.iter().map(|body| ExportTraceServiceRequest::decode(&**body).unwrap()).collect()
+        let decode = |request: &Received| ExportTraceServiceRequest::decode(&*request.body).unwrap();
+        state.requests.iter().map(decode).collect()
     }
 }
 
@@ -108,21 +109,8 @@ pub(crate) fn attribute(attributes: &[KeyValue], name: &str) -> Option<String> {
 
 async fn take(mut stream: TcpStream, state: Arc<Mutex<State>>, answers: bool) -> io::Result<()> {
     loop {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await?);
-        }
-        let head = String::from_utf8(head).unwrap();
-        let length = head
-            .lines()
-            .find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
-        let mut body = vec![0; length.unwrap_or(0)];
-        stream.read_exact(&mut body).await?;
-        {
-            let mut state = state.lock().unwrap();
-            state.heads.push(head);
-            state.bodies.push(body);
-        }
+        let request = Received::read(&mut stream).await?;
+        state.lock().unwrap().requests.push(request);
         if !answers {
             std::future::pending::<()>().await;
         }

@@ -10,9 +10,10 @@ use std::{
 use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
 use http::{Request, Response};
+use key_backup_testkit::http::Received;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Notify,
     time::sleep,
@@ -133,8 +134,8 @@ impl Service {
 
     async fn http1(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
         loop {
-            let question = read(&mut stream).await?;
-            match self.note(question) {
+            let Received { head, body } = Received::read(&mut stream).await?;
+            match self.note(Question { head, body: String::from_utf8(body).unwrap() }) {
                 Answer::Json(body) => stream.write_all(&ok(body.to_string().as_bytes())).await?,
                 Answer::Later(time, body) => {
                     sleep(time).await;
@@ -194,19 +195,4 @@ pub(crate) fn ok(body: &[u8]) -> Vec<u8> {
 pub(crate) fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
-}
-
-/// One request with a body of known length.
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Question> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await?);
-    }
-    let head = String::from_utf8(head).unwrap();
-    let length = head
-        .lines()
-        .find_map(|line| line.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    stream.read_exact(&mut body).await?;
-    Ok(Question { head, body: String::from_utf8(body).unwrap() })
 }

@@ -1,6 +1,9 @@
-//! Cargo, run by this program.
+//! Cargo, run by this program, and its folders.
 
-use std::path::Path;
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
@@ -11,7 +14,7 @@ use tokio::process::Command;
 ///
 /// When it fails.
 pub(crate) async fn cargo(arguments: &[&str], environment: &[(&str, String)]) -> Result<()> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let status = Command::new(cargo)
         .args(arguments)
         .envs(environment.iter().map(|(name, value)| (name, value)))
@@ -28,4 +31,10 @@ pub(crate) async fn cargo(arguments: &[&str], environment: &[(&str, String)]) ->
 pub(crate) fn workspace() -> &'static Path {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     folder.ancestors().nth(2).unwrap_or(folder)
+}
+
+/// Where Cargo builds: this program is `<target>/<profile>/xtask`.
+pub(crate) fn target_folder() -> Result<PathBuf> {
+    let program = env::current_exe()?;
+    Ok(program.ancestors().nth(2).context("xtask is not in a target folder")?.to_owned())
 }

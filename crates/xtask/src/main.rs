@@ -8,6 +8,8 @@ mod fuzz;
 mod interrupt;
 mod metrics_doc;
 mod packages;
+mod process;
+mod python;
 mod schemathesis;
 mod services;
 mod step;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use key_backup_testkit::services::Postgres;
 use nix::unistd::Uid;
 
-use crate::synapse;
+use crate::python;
 
 /// A Debian package, and how to see whether what we need of it is there.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +30,8 @@ const PROMETHEUS: Package = Package { name: "prometheus", present: || in_path("p
 pub(crate) const SERVERS: [Package; 6] = [POSTGRESQL, REDIS, NGINX, HAPROXY, CADDY, PROMETHEUS];
 /// What it takes to make a Python environment and to build Synapse's PostgreSQL driver in it.
 pub(crate) const PYTHON: [Package; 3] = [
-    Package { name: "python3-venv", present: || synapse::python("import venv, ensurepip").is_some() },
-    Package { name: "python3-dev", present: || synapse::python(HAS_HEADERS).is_some() },
+    Package { name: "python3-venv", present: || python::python("import venv, ensurepip").is_some() },
+    Package { name: "python3-dev", present: || python::python(HAS_HEADERS).is_some() },
     Package { name: "libpq-dev", present: || Path::new("/usr/include/postgresql/libpq-fe.h").exists() },
 ];
 

@@ -2,14 +2,15 @@
 
 use std::{env, process::Command};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use key_backup_testkit::temporary_folder;
 
 use crate::{
-    cargo::cargo,
-    packages::{self, PYTHON, SERVERS},
+    cargo::{cargo, target_folder},
+    packages::{self, SERVERS},
+    process::succeeds,
+    python,
     services::TestServices,
-    synapse::{python, run as run_command, succeeds, target_folder},
 };
 
 const VERSION: &str = "4.32.5";
@@ -33,16 +34,7 @@ pub(crate) fn environment() -> Result<(&'static str, String)> {
     if succeeds(Command::new(folder.join("bin/st")).arg("--version")) {
         return Ok(found);
     }
-    packages::ensure_installed(&PYTHON)?;
-    let python = python("import venv, ensurepip")
-        .context("Schemathesis needs Python 3.10 or later with its venv module")?;
-    println!("    installing Schemathesis {VERSION} into {} (once)", folder.display());
-    run_command(Command::new(python).args(["-m", "venv", "--clear"]).arg(&folder))?;
-    run_command(
-        Command::new(folder.join("bin/python"))
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .arg(format!("schemathesis=={VERSION}")),
-    )?;
+    python::install(&folder, &format!("schemathesis=={VERSION}"))?;
     Ok(found)
 }
 

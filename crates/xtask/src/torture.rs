@@ -6,10 +6,10 @@ use anyhow::Result;
 use key_backup_torture::Plan;
 
 use crate::{
+    cargo::target_folder,
     demo::deployment,
     packages::{self, SERVERS},
     step::step,
-    synapse,
 };
 
 /// Tortures the worker as it is shipped, and prints the figures. Without a seed it takes one from the clock.
@@ -29,7 +29,7 @@ pub(crate) async fn run(minutes: u64, seed: Option<u64>) -> Result<()> {
         workers: 3,
         users: 3,
         clients: 6,
-        histories: synapse::target_folder()?.join("torture"),
+        histories: target_folder()?.join("torture"),
     };
     let summary = step(&format!("{minutes} minutes of torture with seed {seed}"), plan.run()).await?;
     println!("{summary}");

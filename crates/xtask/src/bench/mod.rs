@@ -41,7 +41,7 @@ use self::{
     work::Work,
 };
 use crate::{
-    cargo::{cargo, workspace},
+    cargo::{cargo, target_folder, workspace},
     demo::deployment::{self, Deployment},
     packages::{self, SERVERS},
     step::step,
@@ -76,11 +76,8 @@ pub(crate) async fn run(quick: bool, only: Option<&str>) -> Result<()> {
     let report = measure(&works, &deployed, &venv, &plan, &mut failures).await?;
     println!("\n{}", report.text());
     let is_complete = !quick && only.is_none() && failures.is_empty();
-    let figures = if is_complete {
-        workspace().join("docs/performance")
-    } else {
-        synapse::target_folder()?.join("bench")
-    };
+    let figures =
+        if is_complete { workspace().join("docs/performance") } else { target_folder()?.join("bench") };
     report.write_figures(&figures)?;
     println!("JSON and charts are in {}.", figures.display());
     if is_complete {

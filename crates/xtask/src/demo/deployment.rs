@@ -8,7 +8,10 @@ use key_backup_testkit::{
     services::{Durability, Nginx, Postgres, Redis, Synapse, SynapseVenv, Upstreams},
 };
 
-use crate::{cargo::cargo, step::step, synapse};
+use crate::{
+    cargo::{cargo, target_folder},
+    step::step,
+};
 
 /// A homeserver as an operator runs it, with our worker in the place of Synapse's for key backups. Ended in the order of
 /// the fields.
@@ -59,5 +62,5 @@ impl Deployment {
 /// Builds the worker as it is shipped, and says where it is.
 pub(crate) async fn build() -> Result<PathBuf> {
     cargo(&["build", "--release", "--package", "key-backup-worker"], &[]).await?;
-    Ok(synapse::target_folder()?.join("release/key-backup-worker"))
+    Ok(target_folder()?.join("release/key-backup-worker"))
 }

@@ -9,13 +9,13 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::{
-    cargo::{cargo, workspace},
+    cargo::{cargo, target_folder, workspace},
     packages::in_path,
+    process::run as run_program,
     step::step,
-    synapse::target_folder,
 };
 
 /// The shipped package, and the name of its program.
@@ -102,11 +102,5 @@ fn checksums(dist: &Path) -> Result<()> {
     ensure!(output.status.success(), "sha256sum failed");
     fs::write(dist.join("SHA256SUMS"), &output.stdout)?;
     print!("{}", String::from_utf8_lossy(&output.stdout));
-    Ok(())
-}
-
-fn run_program(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
-    ensure!(status.success(), "{command:?} failed");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Backup;
 
@@ -19,7 +19,7 @@ pub struct Place {
 ///
 /// Keys that are made for an upload have a `forwarded_count` that no other has. So two that are equal are the same key sent twice, and
 /// whatever is read tells which upload wrote it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key {
     /// The opposite of `is_verified`.
     pub unverified: bool,
@@ -37,7 +37,7 @@ pub type Version = u64;
 
 /// What a client asks for.
 #[expect(missing_docs, reason = "the fields are called what the specification calls them")]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Operation {
     /// `POST /room_keys/version`. The `auth_data` is a number that no other call sends.
     CreateVersion { auth_data: u64 },
@@ -60,7 +60,7 @@ pub enum Operation {
 }
 
 /// Which keys of a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Selection {
     /// All.
     All,
@@ -72,7 +72,7 @@ pub enum Selection {
 
 /// What was answered.
 #[expect(missing_docs, reason = "the fields are called what the specification calls them")]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// To [`Operation::CreateVersion`].
     Created { version: Version },
@@ -95,7 +95,7 @@ pub enum Answer {
 }
 
 /// One operation of one client, with its times in nanoseconds of one monotonic clock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Who asked.
     pub client: usize,
@@ -110,7 +110,7 @@ pub struct Call {
 }
 
 /// An answer and when it had arrived.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
     /// After the last byte of the answer.
     pub at: u64,

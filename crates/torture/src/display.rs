@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::{
     Backup, Contents,
     call::{Answer, Answered, Call, Key, Keys, Operation, Place, Selection},
+    wire::place,
 };
 
 impl Display for Place {
@@ -19,6 +20,14 @@ impl Display for Place {
 impl Serialize for Place {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Place {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (room, session) = text.split_once('/').ok_or_else(|| D::Error::custom("a place has a slash"))?;
+        place(room, session).map_err(D::Error::custom)
     }
 }
 

@@ -39,7 +39,8 @@
 //!
 //! Wing and Gong's: of all calls that may come next (those that began before any other that is left had ended) take one that
 //! the model answers as the worker did, and go on; where none is left, go back. With Lowe's improvement: a position, which is the set of
-//! calls taken and the state of the model, is looked at once. Etags keep the tree narrow, as every change is answered with a number of its own.
+//! calls taken and the state of the model, is looked at once. Etags keep the tree narrow, as every change is answered with a number of its own; and
+//! what the rest of the answers tells of versions and keys shows early that a position leads nowhere.
 //! A history for which no order is found among 300,000 positions counts as impossible, and the message says so.
 
 pub mod call;
@@ -47,6 +48,7 @@ mod client;
 mod deployment;
 mod display;
 mod fault;
+pub mod history;
 mod intent;
 mod model;
 mod observe;

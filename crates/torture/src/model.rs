@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::call::{Answer, Key, Keys, Operation, Place, Version};
 
 /// All backups of one user. Cheap to clone.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Backup {
     /// The highest version there ever was; 0 before the first. Numbers have no gaps.
     pub highest: Version,
@@ -16,19 +16,23 @@ pub struct Backup {
 }
 
 /// What one version holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Contents {
     /// Raised by one by each change of the keys.
     pub etag: u64,
     /// What was last sent.
     pub auth_data: u64,
     /// The best key of each session.
-    #[serde(serialize_with = "unshared")]
+    #[serde(serialize_with = "unshared", deserialize_with = "shared")]
     pub keys: Arc<Keys>,
 }
 
 fn unshared<S: Serializer>(keys: &Arc<Keys>, serializer: S) -> Result<S::Ok, S::Error> {
     keys.as_ref().serialize(serializer)
+}
+
+fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Keys>, D::Error> {
+    Keys::deserialize(deserializer).map(Arc::new)
 }
 
 impl Backup {

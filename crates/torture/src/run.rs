@@ -18,7 +18,7 @@ use crate::{
     client::Client,
     deployment::{Deployment, Instance},
     fault::{Schedule, Step},
-    observe,
+    history, observe,
 };
 
 /// What to run.
@@ -130,9 +130,10 @@ impl Run<'_> {
         match check(&user.before, &calls) {
             Verdict::Linearizable { states } => self.summary.checked(&calls, states),
             Verdict::Impossible(explanation) => {
-                let file = self.plan.histories.join(format!("seed-{}-{}.json", self.plan.seed, user.id));
+                let name = format!("seed-{}-{}.json", self.plan.seed, user.id);
+                let file = self.plan.histories.join(name);
                 fs::create_dir_all(&self.plan.histories)?;
-                fs::write(&file, serde_json::to_vec(&(&user.before, &calls))?)?;
+                history::write(&file, &user.before, &calls)?;
                 bail!("the history of {} in {} is impossible: {explanation}", user.id, file.display());
             }
         }

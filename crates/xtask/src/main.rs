@@ -17,7 +17,7 @@ mod synapse;
 mod test;
 mod torture;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
@@ -60,6 +60,9 @@ enum Command {
         /// The same faults and wishes of clients as another run with this seed
         #[arg(long)]
         seed: Option<u64>,
+        /// Break nothing, but check this history again, which another run has written down
+        #[arg(long, conflicts_with_all = ["minutes", "seed"])]
+        history: Option<PathBuf>,
     },
     /// Fuzz everything that reads what others write
     Fuzz {
@@ -102,7 +105,8 @@ fn run(command: Command) -> Result<()> {
             Command::Test { arguments } => test::run(&arguments).await,
             Command::Demo { check } => demo::run(check).await,
             Command::Bench { quick, only } => bench::run(quick, only.as_deref()).await,
-            Command::Torture { minutes, seed } => torture::run(minutes, seed).await,
+            Command::Torture { history: Some(file), .. } => torture::check(&file),
+            Command::Torture { minutes, seed, history: None } => torture::run(minutes, seed).await,
             Command::Fuzz { minutes, only } => fuzz::run(minutes, only.as_deref()).await,
             Command::Schemathesis { examples } => schemathesis::run(examples).await,
             Command::Dist => dist::run().await,

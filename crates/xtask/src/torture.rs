@@ -1,9 +1,12 @@
 //! `cargo xtask torture`: workers under faults for as long as one likes, and a check of all that their clients were answered.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use anyhow::Result;
-use key_backup_torture::Plan;
+use anyhow::{Result, bail};
+use key_backup_torture::{Plan, Verdict, check as checked, history};
 
 use crate::{
     cargo::target_folder,
@@ -34,4 +37,20 @@ pub(crate) async fn run(minutes: u64, seed: Option<u64>) -> Result<()> {
     let summary = step(&format!("{minutes} minutes of torture with seed {seed}"), plan.run()).await?;
     println!("{summary}");
     Ok(())
+}
+
+/// Checks a history once more that a run has written down.
+///
+/// # Errors
+///
+/// When it is none, or its file cannot be read.
+pub(crate) fn check(file: &Path) -> Result<()> {
+    let (before, calls) = history::read(file)?;
+    match checked(&before, &calls) {
+        Verdict::Linearizable { states } => {
+            println!("one history of {} calls ({states} states searched)", calls.len());
+            Ok(())
+        }
+        Verdict::Impossible(explanation) => bail!("{explanation}"),
+    }
 }

@@ -4,12 +4,14 @@ mod explanation;
 mod order;
 mod step;
 mod told;
+mod unanswered;
 
 use std::{collections::HashSet, rc::Rc};
 
 use crate::{Backup, call::Call};
 use order::Order;
 use told::Told;
+use unanswered::{Unanswered, noticeable};
 
 pub use explanation::Explanation;
 
@@ -81,9 +83,9 @@ struct Batch {
 }
 
 struct Search {
-    /// By their beginning; without unanswered reads, which say nothing.
+    /// By their beginning.
     calls: Vec<Call>,
-    unanswered: Vec<usize>,
+    unanswered: Unanswered,
     told: Told,
     visited: HashSet<Position>,
     stack: Vec<Path>,
@@ -93,10 +95,9 @@ struct Search {
 
 impl Search {
     fn new(before: &Backup, calls: &[Call]) -> Self {
-        let says_something = |call: &&Call| call.answered.is_some() || call.operation.is_change();
-        let mut calls: Vec<Call> = calls.iter().filter(says_something).cloned().collect();
+        let mut calls = noticeable(calls);
         calls.sort_by_key(|call| call.began);
-        let unanswered = (0..calls.len()).filter(|number| calls[*number].answered.is_none()).collect();
+        let unanswered = Unanswered::of(&calls);
         let at = Position { order: Order::new(&calls), backup: before.clone(), batch: None };
         let start = Path { at, trail: None };
         let told = Told::by(&calls);

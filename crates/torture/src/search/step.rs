@@ -47,14 +47,6 @@ impl Search {
         self.stack.extend(explained);
     }
 
-    /// Changes of which nobody knows whether they happened, and which may have until now.
-    fn unanswered(&self, path: &Path, deadline: u64) -> Vec<usize> {
-        let is_left = |number: &usize| {
-            self.calls[*number].began <= deadline && !path.at.order.has(*number, &self.calls)
-        };
-        self.unanswered.iter().copied().filter(is_left).collect()
-    }
-
     /// The path with this call done on its own, if that explains its answer.
     fn explained(&self, path: &Path, number: usize) -> Option<Path> {
         let call = &self.calls[number];
@@ -70,7 +62,12 @@ impl Search {
             return self.joined(&path.opened(None, deadline), number);
         }
         let mut backup = path.at.backup.clone();
-        backup.apply(&self.calls[number].operation);
+        let answer = backup.apply(&self.calls[number].operation);
+        if let Answer::Created { version } = answer
+            && !self.told.may_make(version, number)
+        {
+            return None;
+        }
         (backup != path.at.backup).then(|| path.with(number, &self.calls, backup))
     }
 

@@ -4,4 +4,5 @@ mod batches;
 mod by_chance;
 mod by_hand;
 mod history;
+mod naive;
 mod unanswered;

@@ -114,3 +114,22 @@ fn who_made_a_version_may_show_much_later() {
     let made = Answer::Version { version: 2, etag: 0, count: 0, auth_data: 107 };
     history.call(10..11, Operation::ReadVersion { version: Some(2) }, made).is_possible();
 }
+
+#[test]
+fn which_of_several_has_replaced_keys_may_show_much_later() {
+    let mut history = History::default().call(0..1, upload(&[(1, 50), (2, 50), (3, 50)]), changed(1, 3));
+    for index in 0..16 {
+        history = history.unanswered(2, upload(&[(1 + index % 3, 40 - i32::from(index))]));
+    }
+    for etag in 2..12_u8 {
+        let time = 10 * u64::from(etag);
+        history = history.call(
+            time..time + 5,
+            upload(&[(etag + 10, 5)]),
+            changed(etag.into(), 2 + u64::from(etag)),
+        );
+    }
+    let mut keys = vec![(1, 28), (2, 50), (3, 32)];
+    keys.extend((12..22).map(|session| (session, 5)));
+    history.call(200..201, restore(), restored(&keys)).is_possible();
+}

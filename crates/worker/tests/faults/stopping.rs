@@ -16,7 +16,7 @@ use key_backup_testkit::{
 };
 use tokio::task::JoinSet;
 
-use crate::common::{SOON, VERSION, binary, eventually, keys, new_version, upload};
+use crate::common::{SOON, VERSION, binary, eventually, keys, new_version, upload, version_body};
 
 #[tokio::test]
 async fn an_answer_of_a_worker_that_stops_closes_its_connection_and_readiness_is_over() {
@@ -42,19 +42,12 @@ struct Load {
 
 impl Load {
     /// Each client has one connection to the proxy, on which it sends one request after another. It repeats nothing.
-    fn begin(proxy: &Address, tokens: &[String]) -> Self {
+    fn begin(proxy: &Address, clients: Vec<Vec<Request>>) -> Self {
         let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let mut tasks = JoinSet::new();
-        for token in tokens {
-            let (proxy, token) = (proxy.clone(), token.clone());
-            let (stop, served) = (Arc::clone(&stop), Arc::clone(&served));
+        for requests in clients {
+            let (stop, served, proxy) = (Arc::clone(&stop), Arc::clone(&served), proxy.clone());
             tasks.spawn(async move {
-                let requests = [
-                    Request::new("GET", VERSION),
-                    Request::new("PUT", &keys("1")).json(&upload(3)),
-                    Request::new("GET", &keys("1")),
-                ]
-                .map(|request| request.bearer(&token));
                 let mut connection = Connection::open(&proxy).await.unwrap();
                 let mut failures = Vec::new();
                 for request in requests.iter().cycle().take_while(|_| !stop.load(Ordering::Relaxed)) {
@@ -86,6 +79,19 @@ impl Load {
     }
 }
 
+fn uses() -> Vec<Request> {
+    vec![
+        Request::new("GET", VERSION),
+        Request::new("PUT", &keys("1")).json(&upload(3)),
+        Request::new("GET", &keys("1")),
+    ]
+}
+
+/// What nginx does not send a second time, whatever happens to the first.
+fn creates() -> Vec<Request> {
+    vec![Request::new("POST", VERSION).json(&version_body())]
+}
+
 async fn instance(database: &TestDatabase, folder: &Path) -> Worker {
     Worker::configure(binary()).database(database).unix_socket().folder(folder).start().await.unwrap()
 }
@@ -100,13 +106,14 @@ async fn a_rolling_restart_behind_nginx_is_not_noticed_by_clients_that_repeat_no
     }
     let addresses: Vec<_> = workers.iter().map(|worker| worker.address().clone()).collect();
     let nginx = Nginx::balance(&folder.path().join("nginx"), &addresses).await.unwrap();
-    let mut tokens = Vec::new();
-    for number in 0..6 {
+    let mut clients = Vec::new();
+    for number in 0..8 {
         let user = database.add_user(&format!("user{number}")).await.unwrap();
         new_version(&workers[0].client().as_user(&user.access_token)).await;
-        tokens.push(user.access_token);
+        let requests = if number < 6 { uses() } else { creates() };
+        clients.push(requests.into_iter().map(|request| request.bearer(&user.access_token)).collect());
     }
-    let load = Load::begin(&nginx.address(), &tokens);
+    let load = Load::begin(&nginx.address(), clients);
     load.goes_on().await;
     for (worker, folder) in workers.iter_mut().zip(&folders) {
         worker.process().signal(nix::sys::signal::Signal::SIGTERM).unwrap();

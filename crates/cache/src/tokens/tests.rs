@@ -4,11 +4,21 @@ fn tokens() -> Tokens<&'static str> {
     Tokens::new(Arc::new(Metrics::new("test").unwrap()))
 }
 
-fn trusted() -> Tokens<&'static str> {
+/// Trusted from a moment on, and then for [`LEASE`].
+fn trusted_from(moment: Instant) -> Tokens<&'static str> {
     let tokens = tokens();
-    tokens.vouch(Witness::Subscription, Instant::now());
-    tokens.vouch(Witness::Table, Instant::now());
+    tokens.vouch(Witness::Subscription, moment);
+    tokens.vouch(Witness::Table, moment);
     tokens
+}
+
+fn trusted() -> Tokens<&'static str> {
+    trusted_from(later())
+}
+
+/// A moment so late that no lease from it ends during a test.
+fn later() -> Instant {
+    Instant::now() + Duration::from_mins(1)
 }
 
 fn user(name: &str) -> UserId {
@@ -44,7 +54,7 @@ fn what_was_looked_up_is_remembered() {
 fn nothing_is_remembered_until_both_witnesses_have_vouched() {
     for witness in [Witness::Subscription, Witness::Table] {
         let tokens = tokens();
-        tokens.vouch(witness, Instant::now());
+        tokens.vouch(witness, later());
         remember(&tokens, "a", &["@a:s"], "alice");
         assert_eq!(hit(&tokens, "a"), None);
     }
@@ -84,7 +94,7 @@ fn a_lost_witness_ends_everything_that_was_remembered() {
         remember(&tokens, "a", &["@a:s"], "alice");
         tokens.doubt(witness);
         assert_eq!(hit(&tokens, "a"), None);
-        tokens.vouch(witness, Instant::now());
+        tokens.vouch(witness, later());
         assert_eq!(hit(&tokens, "a"), None, "what was remembered before the doubt is gone");
         remember(&tokens, "a", &["@a:s"], "alice");
         assert_eq!(hit(&tokens, "a"), Some("alice"));
@@ -93,7 +103,7 @@ fn a_lost_witness_ends_everything_that_was_remembered() {
 
 #[test]
 fn a_lease_that_ran_out_ends_everything_even_if_it_is_renewed_unseen() {
-    let tokens = trusted();
+    let tokens = trusted_from(Instant::now());
     remember(&tokens, "a", &["@a:s"], "alice");
     std::thread::sleep(LEASE + Duration::from_millis(50));
     tokens.vouch(Witness::Subscription, Instant::now());
@@ -105,8 +115,6 @@ fn a_lease_that_ran_out_ends_everything_even_if_it_is_renewed_unseen() {
 fn beyond_the_capacity_the_oldest_goes() {
     let tokens = trusted();
     for number in 0..=CAPACITY {
-        tokens.vouch(Witness::Subscription, Instant::now());
-        tokens.vouch(Witness::Table, Instant::now());
         remember(&tokens, &number.to_string(), &["@a:s"], "x");
     }
     assert_eq!((hit(&tokens, "0"), hit(&tokens, "1")), (None, Some("x")));

@@ -33,9 +33,7 @@ impl DatabaseUsage {
             connection_wait: self.connection_wait + other.connection_wait,
         }
     }
-}
 
-impl DatabaseUsage {
     /// What has been added since it was `before`.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
@@ -53,7 +51,9 @@ impl From<DatabaseUsage> for Work {
         Self { transactions, transaction_time, connection_wait, ..Self::default() }
     }
 }
-/// How long the database may keep one request waiting, all of its transactions together: clients shall hear within 5 s that they have to come again.
+
+/// How long one request may wait for the database, with all of its transactions and for its turn: clients shall hear within 5 s that they
+/// have to come again.
 const LIMIT: Duration = Duration::from_secs(4);
 
 /// What a database can be expected to take at least, in bytes a second.
@@ -74,11 +74,22 @@ pub async fn measured<F: Future>(future: F) -> (F::Output, DatabaseUsage) {
     ALLOWANCE.scope(Cell::new(LIMIT), measured).await
 }
 
-/// Lets the measured future wait longer for the database, which has to take so many bytes from it: clients send no more than a tenth
-/// of a megabyte at once, but they might.
+/// Lets the measured future wait longer for the database, which has to take so many bytes more from it: clients send no more than a
+/// tenth of a megabyte at once, but they might.
 pub fn allow_for(bytes: usize) {
     let more = Duration::from_millis(bytes as u64 * 1000 / LEAST_RATE);
-    let _ = ALLOWANCE.try_with(|allowance| allowance.set(LIMIT + more));
+    let _ = ALLOWANCE.try_with(|allowance| allowance.set(allowance.get() + more));
+}
+
+/// Waits for something that keeps the measured future from asking the database: there is as much less time for the database itself.
+pub async fn held_up<F: Future>(future: F) -> F::Output {
+    let started = Instant::now();
+    let output = future.await;
+    let less = |allowance: &Cell<Duration>| {
+        allowance.set(allowance.get().saturating_sub(started.elapsed()));
+    };
+    let _ = ALLOWANCE.try_with(less);
+    output
 }
 
 /// How much of its time for the database the measured future has left; what is not measured begins anew each time.

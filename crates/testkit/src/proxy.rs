@@ -26,6 +26,7 @@ use tokio::{
 /// proxy.heal().await?; // and now arrives
 /// proxy.cut().await; // connections break, new ones are refused, as with a server that is down
 /// proxy.heal().await?;
+/// proxy.slow(std::time::Duration::from_millis(300)); // everything takes that much longer, each way
 /// # Ok(())
 /// # }
 /// ```
@@ -33,15 +34,20 @@ use tokio::{
 pub struct BreakableProxy {
     address: SocketAddr,
     target: SocketAddr,
-    stalled: Stalled,
+    way: Way,
     /// The ends of connections that are dead for good.
-    abandoned: Vec<watch::Sender<bool>>,
+    abandoned: Vec<watch::Sender<Delay>>,
     /// `None` while it is cut.
     listening: Option<JoinHandle<()>>,
 }
 
-/// Whether new connections are held up, and those made since the last [`BreakableProxy::abandon`].
-type Stalled = Arc<Mutex<watch::Sender<bool>>>;
+/// How long everything is under way, each way; `None` for ever.
+type Delay = Option<Duration>;
+
+/// The delay of new connections, and of those made since the last [`BreakableProxy::abandon`].
+type Way = Arc<Mutex<watch::Sender<Delay>>>;
+
+const NO_DELAY: Delay = Some(Duration::ZERO);
 
 impl BreakableProxy {
     /// Listens on a free loopback port and forwards to `target`.
@@ -52,9 +58,9 @@ impl BreakableProxy {
     pub async fn start(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let stalled = Stalled::new(Mutex::new(watch::Sender::new(false)));
-        let listening = Some(tokio::spawn(accept(listener, target, Arc::clone(&stalled))));
-        Ok(Self { address, target, stalled, abandoned: Vec::new(), listening })
+        let way = Way::new(Mutex::new(watch::Sender::new(NO_DELAY)));
+        let listening = Some(tokio::spawn(accept(listener, target, Arc::clone(&way))));
+        Ok(Self { address, target, way, abandoned: Vec::new(), listening })
     }
 
     /// Where it listens; stays the same.
@@ -72,15 +78,20 @@ impl BreakableProxy {
 
     /// Keeps connections open and accepts new ones, but forwards nothing either way, until [`BreakableProxy::heal`].
     pub fn stall(&self) {
-        hold(&self.stalled, true);
+        set(&self.way, None);
+    }
+
+    /// Forwards everything, but so much later, until [`BreakableProxy::heal`].
+    pub fn slow(&self, delay: Duration) {
+        set(&self.way, Some(delay));
     }
 
     /// Lets the connections of now die without a word, as when the server's machine is lost and another takes its address: they stay
     /// open, and nothing comes through them any more. New ones work.
     pub fn abandon(&mut self) {
-        let mut stalled = self.stalled.lock().unwrap_or_else(PoisonError::into_inner);
-        let dead = mem::replace(&mut *stalled, watch::Sender::new(false));
-        dead.send_replace(true);
+        let mut way = self.way.lock().unwrap_or_else(PoisonError::into_inner);
+        let dead = mem::replace(&mut *way, watch::Sender::new(NO_DELAY));
+        dead.send_replace(None);
         self.abandoned.push(dead);
     }
 
@@ -90,10 +101,10 @@ impl BreakableProxy {
     ///
     /// When the port has been taken by somebody else since the cut.
     pub async fn heal(&mut self) -> Result<()> {
-        hold(&self.stalled, false);
+        set(&self.way, NO_DELAY);
         if self.listening.is_none() {
             let listener = rebind(self.address).await?;
-            self.listening = Some(tokio::spawn(accept(listener, self.target, Arc::clone(&self.stalled))));
+            self.listening = Some(tokio::spawn(accept(listener, self.target, Arc::clone(&self.way))));
         }
         Ok(())
     }
@@ -118,43 +129,53 @@ async fn rebind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("the proxy's port {address} is taken"))
 }
 
-fn hold(stalled: &Stalled, held: bool) {
-    stalled.lock().unwrap_or_else(PoisonError::into_inner).send_replace(held);
+fn set(way: &Way, delay: Delay) {
+    way.lock().unwrap_or_else(PoisonError::into_inner).send_replace(delay);
 }
 
 /// Owns all connections: when it is aborted, they break.
-async fn accept(listener: TcpListener, target: SocketAddr, stalled: Stalled) {
+async fn accept(listener: TcpListener, target: SocketAddr, way: Way) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        let stalled = stalled.lock().unwrap_or_else(PoisonError::into_inner).subscribe();
-        connections.spawn(forward(client, target, stalled));
+        let way = way.lock().unwrap_or_else(PoisonError::into_inner).subscribe();
+        connections.spawn(forward(client, target, way));
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn forward(client: TcpStream, target: SocketAddr, mut stalled: watch::Receiver<bool>) -> Result<()> {
-    stalled.wait_for(|stalled| !stalled).await?;
+async fn forward(client: TcpStream, target: SocketAddr, mut way: watch::Receiver<Delay>) -> Result<()> {
+    pass(&mut way).await?;
     let server = TcpStream::connect(target).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    tokio::try_join!(copy(from_client, to_server, stalled.clone()), copy(from_server, to_client, stalled))?;
+    tokio::try_join!(copy(from_client, to_server, way.clone()), copy(from_server, to_client, way))?;
     Ok(())
 }
 
 async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    mut stalled: watch::Receiver<bool>,
+    mut way: watch::Receiver<Delay>,
 ) -> Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let length = from.read(&mut buffer).await?;
-        stalled.wait_for(|stalled| !stalled).await?;
+        pass(&mut way).await?;
         if length == 0 {
             return Ok(to.shutdown().await?);
         }
         to.write_all(&buffer[..length]).await?;
     }
+}
+
+/// Is on its way for as long as everything is.
+async fn pass(way: &mut watch::Receiver<Delay>) -> Result<()> {
+    let delay = way.wait_for(Option::is_some).await?.unwrap_or_default();
+    // A timer would take a millisecond for no time at all.
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    Ok(())
 }

@@ -1,6 +1,9 @@
 //! The proxy that breaks on command.
 
-use std::{io::ErrorKind, time::Duration};
+use std::{
+    io::ErrorKind,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use key_backup_testkit::BreakableProxy;
@@ -90,5 +93,19 @@ async fn abandoned_connections_stay_dead_without_a_word_while_new_ones_work() ->
     assert_eq!(echoed(&mut new, "again").await?, "again");
     old.write_all(b"lost").await?;
     assert!(timeout(MOMENT, old.read(&mut [0; 4])).await.is_err(), "not dead");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_slowed_down_arrives_later_until_it_heals() -> Result<()> {
+    let mut proxy = BreakableProxy::start(echo_server().await?).await?;
+    let mut stream = TcpStream::connect(proxy.address()).await?;
+    let delay = 3 * MOMENT;
+    proxy.slow(delay);
+    let sent = Instant::now();
+    assert_eq!(echoed(&mut stream, "there and back").await?, "there and back");
+    assert!(sent.elapsed() >= 2 * delay, "{:?}", sent.elapsed());
+    proxy.heal().await?;
+    assert_eq!(timeout(delay, echoed(&mut stream, "again")).await??, "again");
     Ok(())
 }

@@ -16,7 +16,7 @@ use actix_web::{
     web::{Bytes, Data, Payload},
 };
 use key_backup_model::{BackupVersion, NulCharacter, RoomId, SessionId, UserId};
-use key_backup_storage::allow_for;
+use key_backup_storage::{allow_for, held_up};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
@@ -70,7 +70,8 @@ impl Call {
     /// Takes a place among the requests that are worked on.
     async fn enter(&self) -> Result<(), ApiError> {
         let limits = &self.state.instance.limits;
-        let place = self.state.admission.enter().await.map_err(|error| limits.refused("requests", error))?;
+        let place =
+            held_up(self.state.admission.enter()).await.map_err(|error| limits.refused("requests", error))?;
         self.holds.borrow_mut().place = Some(place);
         Ok(())
     }
@@ -87,7 +88,7 @@ impl Call {
         let mut user_place = user.free_place();
         if user_place.is_none() {
             self.leave();
-            user_place = Some(users.place(&user).await?);
+            user_place = Some(held_up(users.place(&user)).await?);
             self.enter().await?;
         }
         let mut holds = self.holds.borrow_mut();
@@ -126,7 +127,7 @@ impl Call {
     pub(crate) async fn restore_place(&self) -> Result<RestorePlace, ApiError> {
         self.leave();
         let user = self.holds.borrow().user.clone();
-        self.state.instance.limits.restore(user.as_deref()).await
+        held_up(self.state.instance.limits.restore(user.as_deref())).await
     }
 
     /// The query parameter `version` of the operations that only read or delete.

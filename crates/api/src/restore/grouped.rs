@@ -12,8 +12,7 @@ use crate::{ApiError, handlers::unknown_version, json, limits::Memory, work::in_
 pub(super) async fn answer(restore: &Restore, memory: Memory) -> Result<HttpResponse, ApiError> {
     let mut grouped = Grouped::default();
     let database = &restore.state.database;
-    // It is never closed.
-    let _turn = restore.state.pages.acquire().await.ok();
+    let _turn = restore.turn().await?;
     let keys = database.all_keys(&restore.user, restore.version, |placed| grouped.add(placed));
     let keys = in_block(&restore.state.instance.metrics.blocks.restore_page, keys).await?;
     restore.count(keys.ok_or_else(unknown_version)?);

@@ -18,6 +18,7 @@ use actix_web::{
 };
 use futures_util::stream;
 use key_backup_model::{BackupVersion, RoomId, UserId};
+use key_backup_storage::{StorageError, patiently};
 
 use self::pieces::Pieces;
 use crate::{
@@ -68,6 +69,11 @@ impl Restore {
             remembered => remembered,
         };
         self.state.instance.limits.restore_memory.for_keys(known?.count)
+    }
+
+    /// Waits for the turn to read keys, no longer than for the database itself.
+    async fn turn(&self) -> Result<impl Sized, StorageError> {
+        patiently("wait_for_restores", self.state.pages.acquire()).await
     }
 
     fn count(&self, keys: u32) {

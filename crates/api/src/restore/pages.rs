@@ -33,7 +33,9 @@ pub(super) async fn answer(restore: Restore) -> Result<HttpResponse, ApiError> {
     let mut writer = Writer::new(restore.room.is_some());
     let mut pieces = Pieces::default();
     writer.open(&mut pieces);
+    let turn = restore.turn().await?;
     let page = restore.page(None, &mut writer, &mut pieces).await?.ok_or_else(unknown_version)?;
+    drop(turn);
     let Some(next) = page.next else {
         writer.close(&mut pieces);
         return Ok(restore.whole(pieces.into_chunks(), ()));
@@ -94,8 +96,6 @@ impl Restore {
         writer: &mut Writer,
         out: &mut Pieces,
     ) -> Result<Option<Page>, ApiError> {
-        // It is never closed.
-        let _turn = self.state.pages.acquire().await.ok();
         let room = self.room.as_ref();
         let write = |placed: &PlacedKey<'_>| writer.key(out.with_space(writer::space(placed)), placed);
         let page = self.state.database.page(&self.user, self.version, room, after, write);
@@ -118,9 +118,12 @@ impl Restore {
                 return;
             }
             let mut pieces = Pieces::default();
+            // As long as it takes: the client has a part already, which is worth nothing without the rest. It is never closed.
+            let turn = self.state.pages.acquire().await.ok();
             let read = self.page(Some(&position), &mut writer, &mut pieces);
             let (page, work) = weighed(pin!(read)).await;
             self.record.add_work(&work);
+            drop(turn);
             let Some(page) = self.found(page) else {
                 // The receiver may have left already: then nobody has to be told.
                 let _ = sender.send(Err(BrokenOff)).await;

@@ -21,27 +21,34 @@ pub(crate) enum Fault {
     FreezePostgres,
     CutPostgres,
     StallPostgres,
+    SlowPostgres,
     KillRedis,
     FreezeRedis,
     FlushRedis,
     CutRedis,
     StallRedis,
+    SlowRedis,
 }
 
 /// All.
-const FAULTS: [Fault; 11] = [
+const FAULTS: [Fault; 13] = [
     Fault::KillWorker,
     Fault::StopPostgres,
     Fault::CrashPostgres,
     Fault::FreezePostgres,
     Fault::CutPostgres,
     Fault::StallPostgres,
+    Fault::SlowPostgres,
     Fault::KillRedis,
     Fault::FreezeRedis,
     Fault::FlushRedis,
     Fault::CutRedis,
     Fault::StallRedis,
+    Fault::SlowRedis,
 ];
+
+/// What is slowed down arrives so much later, each way.
+const DELAY: Duration = Duration::from_millis(40);
 
 /// Faults that happen together, to one of the workers where they are not to a server.
 #[derive(Debug, Clone)]
@@ -116,10 +123,14 @@ impl Fault {
             | Self::CrashPostgres
             | Self::FreezePostgres
             | Self::CutPostgres
-            | Self::StallPostgres => "PostgreSQL",
-            Self::KillRedis | Self::FreezeRedis | Self::FlushRedis | Self::CutRedis | Self::StallRedis => {
-                "Redis"
-            }
+            | Self::StallPostgres
+            | Self::SlowPostgres => "PostgreSQL",
+            Self::KillRedis
+            | Self::FreezeRedis
+            | Self::FlushRedis
+            | Self::CutRedis
+            | Self::StallRedis
+            | Self::SlowRedis => "Redis",
         }
     }
 
@@ -133,11 +144,13 @@ impl Fault {
             Self::FreezePostgres => postgres.pause()?,
             Self::CutPostgres => worker.to_postgres.cut().await,
             Self::StallPostgres => worker.to_postgres.stall(),
+            Self::SlowPostgres => worker.to_postgres.slow(DELAY),
             Self::KillRedis => redis.kill().await?,
             Self::FreezeRedis => redis.pause()?,
             Self::FlushRedis => drop(redis.address().command(&["FLUSHALL"])?),
             Self::CutRedis => worker.to_redis.cut().await,
             Self::StallRedis => worker.to_redis.stall(),
+            Self::SlowRedis => worker.to_redis.slow(DELAY),
         }
         Ok(())
     }
@@ -149,11 +162,11 @@ impl Fault {
             Self::KillWorker => worker.start_again().await?,
             Self::StopPostgres | Self::CrashPostgres => postgres.start_again().await?,
             Self::FreezePostgres => postgres.resume()?,
-            Self::CutPostgres | Self::StallPostgres => worker.to_postgres.heal().await?,
+            Self::CutPostgres | Self::StallPostgres | Self::SlowPostgres => worker.to_postgres.heal().await?,
             Self::KillRedis => redis.restart().await?,
             Self::FreezeRedis => redis.resume()?,
             Self::FlushRedis => {}
-            Self::CutRedis | Self::StallRedis => worker.to_redis.heal().await?,
+            Self::CutRedis | Self::StallRedis | Self::SlowRedis => worker.to_redis.heal().await?,
         }
         Ok(())
     }

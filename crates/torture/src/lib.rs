@@ -1,7 +1,7 @@
 //! Workers under faults, and a check in the spirit of Jepsen that nobody was told what was not so.
 //!
 //! A [`Plan`] runs several workers on one PostgreSQL and one Redis. Clients of a few users ask them for everything that the protocol
-//! has, while workers are killed, servers are stopped, crashed and frozen, and networks are cut and stalled. Each [call](call::Call) is
+//! has, while workers are killed, servers are stopped, crashed and frozen, and networks are cut, stalled and slowed down. Each [call](call::Call) is
 //! written down with its times and its answer. Then [`check`] looks for *one history* of each user: is there an order of the calls in which
 //! each takes effect at one moment between its beginning and its end, and in which the plain model [`Backup`] answers just as the
 //! workers did? That is linearizability, as Herlihy and Wing define it.

@@ -5,7 +5,7 @@ use std::fmt::{self, Debug};
 use jiff::Zoned;
 use serde_json::{Map, Value};
 use tracing::{
-    Event, Level, Subscriber,
+    Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
@@ -13,68 +13,54 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use crate::config::LogFormat;
+
 /// The target of the request log, whose message holds its fields already.
 const ACCESS: &str = "synapse.access";
 
-/// `time - logger - line - LEVEL - request - message`.
-pub(super) struct SynapseLines;
-
-/// `{"log": message, "namespace": logger, "level": …, "time": seconds since 1970, …fields}`.
-pub(super) struct JsonLines;
-
-impl<S, N> FormatEvent<S, N> for SynapseLines
+impl<S, N> FormatEvent<S, N> for LogFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let fields = Fields::of(event);
-        let metadata = event.metadata();
-        write!(
-            writer,
-            "{} - {} - {} - {} - {} - {}",
-            Zoned::now().strftime("%Y-%m-%d %H:%M:%S,%3f"),
-            fields.logger.as_deref().unwrap_or(metadata.target()),
-            metadata.line().unwrap_or(0),
-            level(*metadata.level()),
-            fields.request.as_deref().unwrap_or("main"),
-            fields.message,
-        )?;
-        if metadata.target() != ACCESS {
-            fields.others.iter().try_for_each(|(name, value)| write!(writer, " {name}={value}"))?;
+    fn format_event(&self, _: &FmtContext<'_, S, N>, writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let (metadata, fields) = (event.metadata(), Fields::of(event));
+        match self {
+            Self::Text => text(writer, metadata, &fields),
+            Self::Json => json(writer, metadata, fields),
         }
-        writer.write_char('\n')
     }
 }
 
-impl<S, N> FormatEvent<S, N> for JsonLines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let fields = Fields::of(event);
-        let metadata = event.metadata();
-        let mut line = Map::new();
-        let namespace = fields.logger.unwrap_or_else(|| metadata.target().to_owned());
-        line.insert("log".to_owned(), fields.message.into());
-        line.insert("namespace".to_owned(), namespace.into());
-        line.insert("level".to_owned(), level(*metadata.level()).into());
-        line.insert("time".to_owned(), Zoned::now().timestamp().as_duration().as_secs_f64().into());
-        line.extend(fields.request.map(|request| ("request".to_owned(), request.into())));
-        line.extend(fields.others.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        writeln!(writer, "{}", Value::Object(line))
+/// `time - logger - line - LEVEL - request - message`.
+fn text(mut writer: Writer<'_>, metadata: &Metadata<'_>, fields: &Fields) -> fmt::Result {
+    write!(
+        writer,
+        "{} - {} - {} - {} - {} - {}",
+        Zoned::now().strftime("%Y-%m-%d %H:%M:%S,%3f"),
+        fields.logger.as_deref().unwrap_or(metadata.target()),
+        metadata.line().unwrap_or(0),
+        level(*metadata.level()),
+        fields.request.as_deref().unwrap_or("main"),
+        fields.message,
+    )?;
+    if metadata.target() != ACCESS {
+        fields.others.iter().try_for_each(|(name, value)| write!(writer, " {name}={value}"))?;
     }
+    writer.write_char('\n')
+}
+
+/// `{"log": message, "namespace": logger, "level": …, "time": seconds since 1970, …fields}`.
+fn json(mut writer: Writer<'_>, metadata: &Metadata<'_>, fields: Fields) -> fmt::Result {
+    let mut line = Map::new();
+    let namespace = fields.logger.unwrap_or_else(|| metadata.target().to_owned());
+    line.insert("log".to_owned(), fields.message.into());
+    line.insert("namespace".to_owned(), namespace.into());
+    line.insert("level".to_owned(), level(*metadata.level()).into());
+    line.insert("time".to_owned(), Zoned::now().timestamp().as_duration().as_secs_f64().into());
+    line.extend(fields.request.map(|request| ("request".to_owned(), request.into())));
+    line.extend(fields.others.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    writeln!(writer, "{}", Value::Object(line))
 }
 
 /// Python's names.

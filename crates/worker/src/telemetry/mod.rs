@@ -8,8 +8,7 @@ use key_backup_traces::{SetupError, Traces};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, registry};
 
-use crate::config::{Config, LogFormat, LogSettings};
-use format::{JsonLines, SynapseLines};
+use crate::config::{Config, LogSettings};
 pub use output::LogHandle;
 
 /// Starts logging for the whole process.
@@ -19,11 +18,7 @@ pub use output::LogHandle;
 /// The log file cannot be opened, or the process logs already.
 pub fn start(settings: &LogSettings) -> anyhow::Result<LogHandle> {
     let handle = LogHandle::open(&settings.output)?;
-    let layer = fmt::layer().with_writer(handle.clone()).with_ansi(false);
-    let layer = match settings.format {
-        LogFormat::Text => layer.event_format(SynapseLines).boxed(),
-        LogFormat::Json => layer.event_format(JsonLines).boxed(),
-    };
+    let layer = fmt::layer().with_writer(handle.clone()).with_ansi(false).event_format(settings.format);
     let subscriber = registry().with(layer.with_filter(levels(settings)));
     tracing::subscriber::set_global_default(subscriber).context("the process logs already")?;
     Ok(handle)

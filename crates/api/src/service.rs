@@ -26,8 +26,8 @@ use crate::{
 /// Serves everything on all listeners of one thread.
 ///
 /// actix's own routing is left out because it decodes paths before it matches them: see `routes`.
-pub fn configure(config: &mut ServiceConfig, state: AppState) {
-    config.app_data(Data::new(state)).default_service(web::to(serve));
+pub fn configure(config: &mut ServiceConfig, state: Data<AppState>) {
+    config.app_data(state).default_service(web::to(serve));
 }
 
 async fn serve(request: HttpRequest, payload: Payload, state: Data<AppState>) -> HttpResponse<BoxBody> {

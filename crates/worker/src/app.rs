@@ -46,7 +46,7 @@ impl App {
         let listening = Listening::open(&config.listeners, &mut certificates)?;
         let grace = Grace(config.own.shutdown_grace);
         let instance = Arc::new(instance(&config, backends, listening.contexts, traces));
-        let watchdog = Watchdog::of_environment(threads * listening.sockets.len());
+        let watchdog = Watchdog::of_environment(threads);
         let serving =
             Serving::begin(listening.sockets, &instance, config.own.max_connections, watchdog.as_ref())
                 .context("cannot serve a listener")?;

@@ -1,6 +1,7 @@
 //! HTTP on the sockets: actix's server and protocol, over streams of our own.
 
 use std::{
+    cell::OnceCell,
     io,
     net::{Shutdown, SocketAddr},
     os::fd::OwnedFd,
@@ -15,6 +16,7 @@ use actix_web::{
     App as Service,
     dev::{AppConfig, Server, ServerHandle},
     rt::net::{TcpStream, UnixStream},
+    web::Data,
 };
 use key_backup_api::{AppState, BoundTo, Connection, Instance, configure};
 use socket2::Socket;
@@ -90,6 +92,11 @@ impl Serving {
     }
 }
 
+thread_local! {
+    /// The state of this thread: actix makes a service for each socket in each thread, and they have it together.
+    static STATE: OnceCell<Data<AppState>> = const { OnceCell::new() };
+}
+
 /// What each connection gets.
 #[derive(Clone)]
 struct Way {
@@ -155,6 +162,16 @@ impl Way {
         ClientStream::new(io, Connection::new(bound), Arc::clone(&self.instance), self.closing.clone())
     }
 
+    /// What all sockets share in a thread. The first one begins with it.
+    fn state_of_this_thread(&self) -> Data<AppState> {
+        let begin = || {
+            threads::measure_this_thread(&self.instance.metrics);
+            self.watchdog.iter().for_each(Watchdog::watch_this_loop);
+            Data::new(AppState::of_this_thread(Arc::clone(&self.instance)))
+        };
+        STATE.with(|state| state.get_or_init(begin).clone())
+    }
+
     /// The protocol. Its own time limit for the head of a request is left out: streams have one that is for all requests of a connection.
     fn http<T>(
         &self,
@@ -168,9 +185,7 @@ impl Way {
     where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        threads::measure_this_thread(&self.instance.metrics);
-        self.watchdog.iter().for_each(Watchdog::watch_this_loop);
-        let state = AppState::of_this_thread(Arc::clone(&self.instance));
+        let state = self.state_of_this_thread();
         let service = Service::new().configure(|service| configure(service, state)).into_factory();
         HttpService::build()
             .keep_alive(KEEP_ALIVE)

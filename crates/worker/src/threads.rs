@@ -1,6 +1,6 @@
 //! Measures how late the HTTP threads come to what is due.
 
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use key_backup_metrics::Metrics;
 use tokio::time::{Instant, sleep_until};
@@ -8,16 +8,10 @@ use tokio::time::{Instant, sleep_until};
 /// How often each thread is measured.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-thread_local! {
-    static IS_MEASURED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Begins to measure the calling thread, once, however often it asks.
+/// Begins to measure the calling thread.
 pub(crate) fn measure_this_thread(metrics: &Arc<Metrics>) {
-    if !IS_MEASURED.replace(true) {
-        metrics.threads.http_threads.inc();
-        actix_web::rt::spawn(measure(Arc::clone(metrics)));
-    }
+    metrics.threads.http_threads.inc();
+    actix_web::rt::spawn(measure(Arc::clone(metrics)));
 }
 
 async fn measure(metrics: Arc<Metrics>) {

@@ -19,18 +19,18 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    /// A watchdog over as many calls of [`Watchdog::watch_this_loop`]: HTTP threads times sockets, because the server makes a service
-    /// for each socket on each thread. `None` if systemd asks for no watchdog, by `WATCHDOG_USEC` and `WATCHDOG_PID`.
-    pub(crate) fn of_environment(calls: usize) -> Option<Self> {
-        Some(Self::new(sd_notify::watchdog_enabled()?, calls))
+    /// A watchdog over the event loops of so many threads. `None` if systemd asks for no watchdog, by `WATCHDOG_USEC` and
+    /// `WATCHDOG_PID`.
+    pub(crate) fn of_environment(threads: usize) -> Option<Self> {
+        Some(Self::new(sd_notify::watchdog_enabled()?, threads))
     }
 
-    fn new(patience: Duration, calls: usize) -> Self {
+    fn new(patience: Duration, threads: usize) -> Self {
         // One more: whoever calls the meetings.
-        Self { period: patience / 2, meeting: Arc::new(Barrier::new(calls + 1)) }
+        Self { period: patience / 2, meeting: Arc::new(Barrier::new(threads + 1)) }
     }
 
-    /// Lets the event loop of this thread take part in the meetings.
+    /// Lets the event loop of this thread take part in the meetings, once for each thread.
     pub(crate) fn watch_this_loop(&self) {
         let meeting = Arc::clone(&self.meeting);
         actix_web::rt::spawn(async move {

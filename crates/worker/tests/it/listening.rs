@@ -43,7 +43,7 @@ impl Listening {
 }
 
 /// The testkit's Unix socket, and these listeners.
-fn worker_listeners(folder: &TempDir, listeners: &[&str]) -> String {
+pub(crate) fn worker_listeners(folder: &TempDir, listeners: &[&str]) -> String {
     let socket = folder.path().join("worker.sock");
     let own = format!("{{type: http, path: \"{}\", resources: [{{names: [client]}}]}}", socket.display());
     let entries: Vec<&str> = iter::once(&*own).chain(listeners.iter().copied()).collect();

@@ -6,7 +6,10 @@ use key_backup_testkit::{TestDatabase, Worker, temporary_folder};
 use nix::sys::signal::Signal;
 use tokio::{net::UnixDatagram, time::timeout};
 
-use crate::common::{SOON, binary};
+use crate::{
+    common::{SOON, binary},
+    listening::worker_listeners,
+};
 
 /// The next datagram, as lines.
 async fn received(socket: &UnixDatagram) -> Vec<String> {
@@ -53,7 +56,10 @@ async fn systemds_watchdog_hears_of_the_worker_again_and_again() {
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     let worker = Worker::configure(binary())
+        .folder(folder.path())
+        .unix_socket()
         .database(&database)
+        .yaml(&worker_listeners(&folder, &["{type: http, port: 0, bind_addresses: [127.0.0.1]}"]))
         .yaml("key_backup_worker: {threads: 3}")
         .environment("NOTIFY_SOCKET", &path)
         .environment("WATCHDOG_USEC", "100000")

@@ -7,6 +7,7 @@ mod dist;
 mod fuzz;
 mod interrupt;
 mod metrics_doc;
+mod overload;
 mod packages;
 mod process;
 mod python;
@@ -16,6 +17,7 @@ mod step;
 mod synapse;
 mod test;
 mod torture;
+mod traffic;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -64,6 +66,8 @@ enum Command {
         #[arg(long, conflicts_with_all = ["minutes", "seed"])]
         history: Option<PathBuf>,
     },
+    /// Ask the worker for ten times what it can do, and put 1,500 slow clients beside busy ones
+    Overload,
     /// Fuzz everything that reads what others write
     Fuzz {
         /// How long, for each target
@@ -107,6 +111,7 @@ fn run(command: Command) -> Result<()> {
             Command::Bench { quick, only } => bench::run(quick, only.as_deref()).await,
             Command::Torture { history: Some(file), .. } => torture::check(&file),
             Command::Torture { minutes, seed, history: None } => torture::run(minutes, seed).await,
+            Command::Overload => overload::run().await,
             Command::Fuzz { minutes, only } => fuzz::run(minutes, only.as_deref()).await,
             Command::Schemathesis { examples } => schemathesis::run(examples).await,
             Command::Dist => dist::run().await,

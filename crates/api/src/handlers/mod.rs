@@ -9,7 +9,13 @@ pub(crate) mod version_get;
 pub(crate) mod version_post;
 pub(crate) mod version_put;
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    future::{Future, poll_fn},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+};
 
 use actix_web::{
     HttpRequest,
@@ -96,7 +102,7 @@ impl Call {
         Ok(())
     }
 
-    /// The body, whole. While it is on its way the request takes no place from others.
+    /// The body, whole. While the request waits for it, it takes no place from others.
     async fn body(&mut self) -> Result<Bytes, ApiError> {
         let Some(body) = body::announced(&self.request) else { return self.large_body().await };
         if body > LARGE { self.large_body().await } else { self.read_body().await }
@@ -112,15 +118,29 @@ impl Call {
     }
 
     async fn read_body(&mut self) -> Result<Bytes, ApiError> {
-        self.leave();
+        let (body, taken) = self.body_on_its_way().await?;
+        self.holds.borrow_mut().body = taken;
+        allow_for(body.len());
+        if self.holds.borrow().place.is_none() {
+            self.enter().await?;
+        }
+        Ok(body)
+    }
+
+    /// The place is kept where all has come already, as with a request that has waited in the queue: it does not wait there twice.
+    async fn body_on_its_way(&mut self) -> Result<(Bytes, Reservation), ApiError> {
         let instance = Arc::clone(&self.state.instance);
         let limit = instance.settings.max_request_body;
         let read = body::read(&self.request, &mut self.payload, limit, &instance.limits);
-        let (body, taken) = in_block(&instance.metrics.blocks.read_body, read).await?;
-        self.holds.borrow_mut().body = taken;
-        allow_for(body.len());
-        self.enter().await?;
-        Ok(body)
+        let mut read = pin!(in_block(&instance.metrics.blocks.read_body, read));
+        poll_fn(|context| {
+            let read = read.as_mut().poll(context);
+            if read.is_pending() {
+                self.holds.borrow_mut().place = None;
+            }
+            read
+        })
+        .await
     }
 
     /// Waits for a restore's turn. From now on it has a place among restores, and none among the other requests.

@@ -7,8 +7,9 @@ use key_backup_testkit::{
     TestDatabase, Worker,
     http::{Connection, Request},
 };
+use tokio::sync::mpsc;
 
-use crate::common::{VERSION, binary, eventually, fill, keys, new_version, refused};
+use crate::common::{VERSION, binary, eventually, fill, keys, new_version, refused, upload};
 
 #[tokio::test]
 async fn what_is_beyond_the_places_and_the_queue_is_refused_early() {
@@ -34,6 +35,44 @@ async fn what_is_beyond_the_places_and_the_queue_is_refused_early() {
     assert!(refused >= 56, "{refused}");
     lock.rollback().await.unwrap();
     eventually("service", async || client.get(VERSION).await.unwrap().status == 200).await;
+}
+
+#[tokio::test]
+async fn an_upload_that_has_waited_in_the_queue_does_not_wait_there_again_for_its_body() {
+    let database = TestDatabase::create().await.unwrap();
+    let (alice, bob) = (database.add_user("alice").await.unwrap(), database.add_user("bob").await.unwrap());
+    let yaml = "key_backup_worker: {threads: 1, max_requests_in_flight: 1, max_queue_time: 3000}\n";
+    let worker = Worker::configure(binary()).database(&database).yaml(yaml).metrics().start().await.unwrap();
+    for user in [&alice, &bob] {
+        new_version(&worker.client().as_user(&user.access_token)).await;
+    }
+    let stranger = database.add_user("stranger").await.unwrap();
+    let mut administrator = database.connect().await.unwrap();
+    let lock = administrator.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE access_tokens IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    // The first one keeps the only place until the lock is gone, the others come into the queue one after another.
+    let requests = [
+        Request::new("GET", VERSION).bearer(&stranger.access_token),
+        Request::new("PUT", &keys("1")).bearer(&alice.access_token).json(&upload(1)),
+        Request::new("GET", VERSION).bearer(&bob.access_token),
+    ];
+    let (answers, mut order) = mpsc::unbounded_channel();
+    for (number, request) in requests.into_iter().enumerate() {
+        let mut connection = Connection::open(worker.address()).await.unwrap();
+        connection.send(&request).await.unwrap();
+        let in_flight =
+            async || worker.metric("synapse_http_server_in_flight_requests_count", &[]).await.unwrap();
+        eventually("the request", async || in_flight().await > i64::try_from(number).unwrap() + 1).await;
+        let answers = answers.clone();
+        tokio::spawn(async move {
+            let answer = connection.read_response().await.unwrap();
+            answers.send((number, answer.status)).unwrap();
+        });
+    }
+    lock.rollback().await.unwrap();
+    for expected in [(0, 404), (1, 200), (2, 200)] {
+        assert_eq!(order.recv().await, Some(expected));
+    }
 }
 
 /// A request for an upload of that many bytes of white space, of which the head and all but the last byte are sent.

@@ -1,11 +1,11 @@
 //! What the charts show.
 
 use super::{
-    load::percentile,
     measured::{Both, Measured},
     svg::{Bar, Group, SYNAPSE, SYNAPSE_DATABASE, WORKER, WORKER_DATABASE, chart},
     tables::{figure, mebibytes, milliseconds},
 };
+use crate::traffic::percentile;
 
 /// The charts with the names of their files.
 pub(super) fn all(measured: &[Measured]) -> [(&'static str, String); 4] {

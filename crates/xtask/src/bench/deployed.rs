@@ -15,10 +15,9 @@ use tokio_postgres::Client;
 
 use super::{
     measured::{Both, Written},
-    usage::Server,
     work::Work,
 };
-use crate::demo::deployment::Deployment;
+use crate::{demo::deployment::Deployment, traffic::usage::Server};
 
 /// A deployment, and how to watch it.
 pub(super) struct Deployed {

@@ -12,8 +12,8 @@ use super::{
     round_trips::Overheard,
     script::{FIRST_USER, Script, USERS_OF_A_CLIENT},
     work::{Limit, Work},
-    world::{Kind, USERS},
 };
+use crate::traffic::world::{Kind, USERS};
 
 /// How a work is to be done by PostgreSQL alone.
 pub(super) enum Alone {

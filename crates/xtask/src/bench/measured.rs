@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::load::{Round, percentile};
+use super::load::Round;
+use crate::traffic::percentile;
 
 /// A figure of Synapse's worker and the same of ours.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]

@@ -14,7 +14,6 @@ mod page;
 mod plan;
 mod progress;
 mod report;
-mod request;
 mod round_trips;
 mod rounds;
 mod script;
@@ -22,10 +21,8 @@ mod start;
 mod svg;
 mod tables;
 mod tap;
-mod usage;
 mod wire;
 mod work;
-mod world;
 
 use std::time::Duration;
 
@@ -46,6 +43,7 @@ use crate::{
     packages::{self, SERVERS},
     step::step,
     synapse,
+    traffic::world,
 };
 
 /// Measures all kinds of work, or those whose name contains `only`. A full run writes `docs/performance.md`; another one leaves its

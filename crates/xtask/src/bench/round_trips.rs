@@ -4,14 +4,15 @@ use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Context, Result};
 
+use crate::traffic::{Client, world::Kind};
+
 use super::{
     deployed::{Deployed, Fresh},
-    load::Client,
+    load::BUFFER,
     measured::Both,
     tap::Tap,
     wire::{Heard, Sent},
     work::Work,
-    world::Kind,
 };
 
 /// Requests that are sent first, so that connections are made, statements prepared and caches filled.
@@ -71,14 +72,14 @@ pub(super) async fn overhear(
 /// The median over some requests, so that what the worker does of its own accord meanwhile does not count; and what was sent for the
 /// last of them.
 async fn count(work: &Work, port: u16, tap: &Tap) -> Result<(usize, Vec<Sent>)> {
-    let mut client = Client::connect(port).await?;
+    let mut client = Client::connect(port, BUFFER).await?;
     let is_long = work.restores.is_some_and(|keys| keys >= 10_000);
     let (before, counted) = if is_long { (0, 1) } else { (BEFORE, COUNTED) };
     let (mut counts, mut sent) = (Vec::new(), Vec::new());
     for request in 0..before + counted {
         tap.take();
         let bytes = (work.make)(0, request).context("the work has no requests")?;
-        client.request(&bytes).await?;
+        client.request(&bytes).await?.ok()?;
         tokio::time::sleep(AFTERMATH).await;
         let mut heard = tap.take();
         // A long restore is not repeated, and there is time for much beside it: only the connections that it uses count.

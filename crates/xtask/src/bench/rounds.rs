@@ -11,9 +11,9 @@ use super::{
     plan::Plan,
     progress::Progress,
     round_trips::Overheard,
-    usage::Server,
     work::{self, Work},
 };
+use crate::traffic::usage::Server;
 
 /// Lets both workers warm up, and then each do its rounds.
 pub(super) async fn measure(

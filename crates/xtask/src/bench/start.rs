@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::{
     deployed::Deployed,
     measured::{Both, Spread},
-    usage::Server,
 };
+use crate::traffic::usage::Server;
 
 /// Memory is looked at after so much idleness.
 const IDLE: Duration = Duration::from_secs(1);

@@ -3,10 +3,10 @@
 use std::{fmt::Write, time::Duration};
 
 use super::{
-    load::percentile,
     measured::{Both, Measured, Sample, Spread},
     start::Starts,
 };
+use crate::traffic::percentile;
 
 /// The ratios: each work in one line.
 pub(super) fn ratios(all: &[Measured], starts: Option<&Both<Starts>>) -> String {

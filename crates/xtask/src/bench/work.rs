@@ -2,8 +2,8 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use super::{
-    load::MakeRequest,
+use super::load::MakeRequest;
+use crate::traffic::{
     request::{plain, put, session_in_path},
     world::{self, DELETABLE, DELETABLE_ROOM, Kind, NEW, USERS, WORST_INDEX, room_id, session_data},
 };

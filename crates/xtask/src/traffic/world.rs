@@ -8,24 +8,24 @@ use tokio_postgres::Client;
 const SESSION_DATA: usize = 735;
 
 /// Keys in one room of a backup.
-const ROOM: usize = 200;
+pub(crate) const ROOM: usize = 200;
 
 /// How many users there are of each kind that writes.
-pub(super) const USERS: usize = 64;
+pub(crate) const USERS: usize = 64;
 
 /// The first number of keys that are not in any backup.
-pub(super) const NEW: usize = 1_000_000;
+pub(crate) const NEW: usize = 1_000_000;
 
 /// The `first_message_index` of keys that wait to be replaced by better ones.
-pub(super) const WORST_INDEX: i32 = 2_000_000_000;
+pub(crate) const WORST_INDEX: i32 = 2_000_000_000;
 
 /// Keys that each user of [`Kind::Deleter`] has, and how many of them are in one room.
-pub(super) const DELETABLE: usize = 400;
-pub(super) const DELETABLE_ROOM: usize = 100;
+pub(crate) const DELETABLE: usize = 400;
+pub(crate) const DELETABLE_ROOM: usize = 100;
 
 /// Users who are alike but for their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Only reads; its number says how many keys there are in its backup.
     Reader,
     /// Uploads new keys to a backup of 200.
@@ -38,6 +38,8 @@ pub(super) enum Kind {
     Deleter,
     /// One user of many devices, with 10000 keys.
     Hot,
+    /// Is slow to send and to read.
+    Slow,
 }
 
 impl Kind {
@@ -49,53 +51,51 @@ impl Kind {
             Self::Improver => "improver",
             Self::Deleter => "deleter",
             Self::Hot => "hot",
+            Self::Slow => "slow",
         }
     }
 
     /// The token of the user of that number.
-    pub(super) fn token(self, number: usize) -> String {
+    pub(crate) fn token(self, number: usize) -> String {
         format!("token_{}{number}", self.name())
     }
 
     /// The id of the user of that number.
-    pub(super) fn user(self, number: usize) -> String {
+    pub(crate) fn user(self, number: usize) -> String {
         format!("@{}{number}:example.com", self.name())
     }
 
     /// A condition of SQL for all of them.
-    pub(super) fn condition(self) -> String {
+    pub(crate) fn condition(self) -> String {
         format!("user_id LIKE '@{}%'", self.name())
     }
 }
 
 /// The `session_data` of a key, of the length that real ones have.
-pub(super) fn session_data() -> String {
+pub(crate) fn session_data() -> String {
     let frame = r#"{"ephemeral":"","ciphertext":"","mac":""}"#.len();
     let text = "a".repeat(SESSION_DATA - frame - 43 - 11);
     format!(r#"{{"ephemeral":"{}","ciphertext":"{text}","mac":"{}"}}"#, "e".repeat(43), "m".repeat(11))
 }
 
 /// The id of a session: 43 characters of base64, with the slashes and pluses that they have.
-pub(super) fn session_id(number: usize) -> String {
+pub(crate) fn session_id(number: usize) -> String {
     format!("{number:012}/abcdefghijklmno+qrstuvwxyzABCD")
 }
 
 /// The room of that number.
-pub(super) fn room_id(number: usize) -> String {
+pub(crate) fn room_id(number: usize) -> String {
     format!("!{number:043}")
 }
 
 /// The room that a session is in which is uploaded.
-pub(super) fn room_of(session: usize) -> String {
+pub(crate) fn room_of(session: usize) -> String {
     room_id(session / ROOM)
 }
 
-/// Makes the users, and readers with backups of these sizes.
-///
-/// The tables are vacuumed by the benchmark between rounds and not by PostgreSQL in the midst of one; checkpoints are as rare as
+/// Keeps PostgreSQL from work of its own in the midst of a round: the tables are vacuumed between rounds, and checkpoints are as rare as
 /// on a server that is set up for load.
-pub(super) async fn make(postgres: &PostgresAddress, database: &str, sizes: &[usize]) -> Result<()> {
-    let client = postgres.connect(database).await?;
+pub(crate) async fn prepare(client: &Client) -> Result<()> {
     for sql in [
         "ALTER SYSTEM SET max_wal_size = '8GB'",
         "ALTER SYSTEM SET checkpoint_timeout = '1h'",
@@ -105,6 +105,13 @@ pub(super) async fn make(postgres: &PostgresAddress, database: &str, sizes: &[us
     ] {
         client.batch_execute(sql).await?;
     }
+    Ok(())
+}
+
+/// Makes the users, and readers with backups of these sizes.
+pub(crate) async fn make(postgres: &PostgresAddress, database: &str, sizes: &[usize]) -> Result<()> {
+    let client = postgres.connect(database).await?;
+    prepare(&client).await?;
     for size in sizes {
         let interleaved = format!("n % {}", (size / ROOM).max(1));
         add_users(&client, Kind::Reader, *size..size + 1, *size, &interleaved).await?;
@@ -117,6 +124,11 @@ pub(super) async fn make(postgres: &PostgresAddress, database: &str, sizes: &[us
     for sql in with_worse_keys() {
         client.batch_execute(&sql).await?;
     }
+    settle(&client).await
+}
+
+/// Lets PostgreSQL do what it would do some time after so many changes.
+pub(crate) async fn settle(client: &Client) -> Result<()> {
     for table in ["e2e_room_keys", "e2e_room_keys_versions", "access_tokens", "users"] {
         client.batch_execute(&format!("VACUUM ANALYZE {table}")).await?;
     }
@@ -124,7 +136,8 @@ pub(super) async fn make(postgres: &PostgresAddress, database: &str, sizes: &[us
     Ok(())
 }
 
-async fn add_users(
+/// Makes users of these numbers with backups of so many keys each; `room` is SQL for the number of the room that the key `n` is in.
+pub(crate) async fn add_users(
     client: &Client,
     kind: Kind,
     numbers: std::ops::Range<usize>,
@@ -168,7 +181,7 @@ fn insert_keys(kind: Kind, users: std::ops::Range<usize>, keys: usize, room: &st
 const VACUUM: &str = "VACUUM e2e_room_keys, e2e_room_keys_versions";
 
 /// What to run before a round of uploads by this kind, so that each round finds what the one before found.
-pub(super) fn without_new_keys(kind: Kind) -> Vec<String> {
+pub(crate) fn without_new_keys(kind: Kind) -> Vec<String> {
     let condition = kind.condition();
     let first_new = format!("{NEW:012}");
     let sql = format!(
@@ -179,7 +192,7 @@ pub(super) fn without_new_keys(kind: Kind) -> Vec<String> {
 }
 
 /// What to run before a round of better keys: all are as bad again as they were.
-pub(super) fn with_worse_keys() -> Vec<String> {
+pub(crate) fn with_worse_keys() -> Vec<String> {
     let sql = format!(
         "UPDATE e2e_room_keys SET first_message_index = {WORST_INDEX}
           WHERE {} AND first_message_index <> {WORST_INDEX}",
@@ -189,7 +202,7 @@ pub(super) fn with_worse_keys() -> Vec<String> {
 }
 
 /// What to run before a round of deletions: all that was deleted comes back.
-pub(super) fn with_deletable_keys() -> Vec<String> {
+pub(crate) fn with_deletable_keys() -> Vec<String> {
     let keys = insert_keys(Kind::Deleter, 0..USERS, DELETABLE, &format!("n / {DELETABLE_ROOM}"));
     let raise =
         format!("UPDATE e2e_room_keys_versions SET etag = etag + 1 WHERE {}", Kind::Deleter.condition());

@@ -7,17 +7,17 @@ use super::world::{room_of, session_id};
 const PATH: &str = "/_matrix/client/v3/room_keys";
 
 /// A request without a body.
-pub(super) fn plain(method: &str, token: &str, path: &str) -> Vec<u8> {
+pub(crate) fn plain(method: &str, token: &str, path: &str) -> Vec<u8> {
     format!("{method} {PATH}{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n").into_bytes()
 }
 
 /// The id of a session as it stands in a path.
-pub(super) fn session_in_path(number: usize) -> String {
+pub(crate) fn session_in_path(number: usize) -> String {
     session_id(number).replace('/', "%2F")
 }
 
 /// An upload of so many keys from `first` on, each with this `first_message_index` and `session_data`.
-pub(super) fn put(token: &str, first: usize, keys: usize, index: i32, data: &str) -> Vec<u8> {
+pub(crate) fn put(token: &str, first: usize, keys: usize, index: i32, data: &str) -> Vec<u8> {
     let mut body = String::with_capacity(200 + keys * (data.len() + 200));
     body.push_str(r#"{"rooms":{"#);
     let mut open: Option<String> = None;

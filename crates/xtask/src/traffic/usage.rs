@@ -9,24 +9,24 @@ const TICKS: u64 = 100;
 
 /// The processes of one server, by the id of the first of them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Server {
+pub(crate) struct Server {
     pid: i32,
     with_children: bool,
 }
 
 impl Server {
     /// A server that is one process.
-    pub(super) fn process(pid: i32) -> Self {
+    pub(crate) fn process(pid: i32) -> Self {
         Self { pid, with_children: false }
     }
 
     /// PostgreSQL: the postmaster and the processes that it has started.
-    pub(super) fn postgres(pid: i32) -> Self {
+    pub(crate) fn postgres(pid: i32) -> Self {
         Self { pid, with_children: true }
     }
 
     /// CPU time since the start, that of children that have ended included.
-    pub(super) fn cpu(self) -> Result<Duration> {
+    pub(crate) fn cpu(self) -> Result<Duration> {
         let mut ticks = stat(self.pid)?.ticks;
         if self.with_children {
             for pid in pids()? {
@@ -42,17 +42,17 @@ impl Server {
     }
 
     /// Resident memory in bytes.
-    pub(super) fn memory(self) -> Result<u64> {
+    pub(crate) fn memory(self) -> Result<u64> {
         status(self.pid, "VmRSS:")
     }
 
     /// The most resident memory since [`Self::forget_peak`], in bytes.
-    pub(super) fn peak(self) -> Result<u64> {
+    pub(crate) fn peak(self) -> Result<u64> {
         status(self.pid, "VmHWM:")
     }
 
     /// Begins to measure the peak anew.
-    pub(super) fn forget_peak(self) -> Result<()> {
+    pub(crate) fn forget_peak(self) -> Result<()> {
         fs::write(format!("/proc/{}/clear_refs", self.pid), "5").context("cannot reset the peak of memory")
     }
 }

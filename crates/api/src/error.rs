@@ -170,10 +170,12 @@ impl ApiError {
 
     /// Whether something went wrong that nobody has told the log yet. Outages are told when they begin and end, and not for each request.
     pub(crate) fn is_a_mistake(&self) -> bool {
-        let is_outage = matches!(
-            self,
-            Self::Overloaded | Self::Storage(StorageError::Unavailable { .. } | StorageError::Busy { .. })
-        );
+        let is_outage = match self {
+            Self::Overloaded
+            | Self::Storage(StorageError::Unavailable { .. } | StorageError::Busy { .. }) => true,
+            Self::Mas(error) => error.is_failure(),
+            _ => false,
+        };
         self.parts().0.is_server_error() && !is_outage
     }
 

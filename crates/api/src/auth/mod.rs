@@ -21,6 +21,7 @@ use crate::{ApiError, AppState, client::Client, extract::query::Query};
 
 pub use appservice::{AppService, AppServices};
 pub use guest::GuestTokens;
+use mas::Introspection;
 pub use mas::{IntrospectionError, Mas, MasError, MasSettings, MasSetupError};
 pub use owner::Owner;
 
@@ -77,19 +78,43 @@ impl Requester {
     }
 }
 
-/// Lets the request in, or says why not. Checks are made, and fail, in Synapse's order.
-pub(crate) async fn requester(
+/// What a request shows to be let in.
+pub(crate) struct Claim {
+    token: String,
+    services: Arc<AppServices>,
+    /// What the Matrix Authentication Service says, where it is who issues the token.
+    introspection: Option<Arc<Introspection>>,
+}
+
+/// Takes the token out of the request, and asks the Matrix Authentication Service about it if that is who issues tokens. That may take
+/// long, and asks nothing of the database.
+pub(crate) async fn claim(
     state: &AppState,
     request: &HttpRequest,
     client: &Client,
+) -> Result<Claim, ApiError> {
+    let token = token::of(request.headers(), Query::new(request.query_string()))?;
+    let auth = &state.instance.auth;
+    let services = auth.appservices();
+    let introspection = match &auth.mas {
+        Some(mas) if services.find(&token, &client.ip).is_none() => Some(mas.introspect(&token).await?),
+        _ => None,
+    };
+    Ok(Claim { token, services, introspection })
+}
+
+/// Lets the request in, or says why not. Checks are made, and fail, in Synapse's order.
+pub(crate) async fn requester(
+    state: &AppState,
+    claim: &Claim,
+    query: Query<'_>,
+    client: &Client,
 ) -> Result<Requester, ApiError> {
-    let query = Query::new(request.query_string());
-    let token = token::of(request.headers(), query)?;
-    let services = state.instance.auth.appservices();
-    match (services.find(&token, &client.ip), &state.instance.auth.mas) {
-        (Some(service), _) => appservice::requester(state, service, &token, query, client).await,
-        (None, Some(mas)) => mas::requester(state, mas, &token, client).await,
-        (None, None) => local::requester(state, &token, client).await,
+    let token = &claim.token;
+    match (claim.services.find(token, &client.ip), &claim.introspection) {
+        (Some(service), _) => appservice::requester(state, service, token, query, client).await,
+        (None, Some(introspection)) => mas::requester(state, introspection, token, client).await,
+        (None, None) => local::requester(state, token, client).await,
     }
 }
 

@@ -62,9 +62,12 @@ pub(crate) struct Holds {
 impl Call {
     /// Who asks; the first thing that every handler wants to know.
     async fn requester(&self) -> Result<Requester, ApiError> {
+        // Before it has a place: others need not wait for the Matrix Authentication Service.
+        let claim = auth::claim(&self.state, &self.request, &self.client).await?;
         self.enter().await?;
         let block = &self.state.instance.metrics.blocks.authenticate;
-        let requester = in_block(block, auth::requester(&self.state, &self.request, &self.client)).await?;
+        let requester = auth::requester(&self.state, &claim, self.query(), &self.client);
+        let requester = in_block(block, requester).await?;
         // It is set once: a handler asks once.
         let _ = self.record.requester.set(requester.clone());
         if !requester.is_exempt {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use serde_json::json;
 use tokio::{
     net::TcpListener,
@@ -92,6 +92,34 @@ async fn a_silent_mas_is_given_up_in_time() {
     assert_eq!(fixture.mas.asked(), 3, "whoever waits for the same token waits for the same answer");
     fixture.let_in("silent");
     assert!(fixture.is_let_in("silent").await, "it is asked again as soon as it speaks");
+}
+
+#[tokio::test]
+async fn a_silent_mas_keeps_nobody_waiting_whom_it_has_vouched_for_and_is_told_of_once() {
+    let mas = Service::start().await;
+    let yaml = mas_yaml(&format!("http://127.0.0.1:{}", mas.port()));
+    let own = "key_backup_worker: {threads: 1, max_requests_in_flight: 2}";
+    let fixture = Fixture::start_with(mas, &[&yaml, own]).await;
+    fixture.let_in("mat_known");
+    assert!(fixture.is_let_in("mat_known").await);
+    let tokens: Vec<String> = (0..200).map(|number| format!("silent{number}")).collect();
+    for token in &tokens {
+        fixture.mas.answer(token, Answer::Silence(Vec::new()));
+    }
+    let silent = join_all(tokens.iter().map(|token| expect_unavailable(&fixture, token)));
+    let known = async {
+        while fixture.mas.asked() < 100 {
+            sleep(Duration::from_millis(10)).await;
+        }
+        let started = Instant::now();
+        assert!(fixture.is_let_in("mat_known").await);
+        assert!(started.elapsed() < Duration::from_secs(3), "it took {:?}", started.elapsed());
+    };
+    let (times, ()) = join(silent, known).await;
+    assert!(times.iter().all(|time| *time < PATIENCE), "{times:?}");
+    assert!(fixture.mas.asked() < 150, "some are not even asked about: {}", fixture.mas.asked());
+    let log = fixture.worker.log();
+    assert_eq!(log.matches("cannot introspect an access token").count(), 1, "{log}");
 }
 
 #[tokio::test]

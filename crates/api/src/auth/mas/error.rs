@@ -34,6 +34,9 @@ pub enum IntrospectionError {
     /// A field of the wrong type, or `active` is missing.
     #[error("`{0}` in the answer of the Matrix Authentication Service has the wrong type")]
     Field(&'static str),
+    /// Too many questions wait for their answers already.
+    #[error("the Matrix Authentication Service owes too many answers")]
+    Busy,
     /// The worker ends.
     #[error("the question to the Matrix Authentication Service was given up")]
     GivenUp,
@@ -54,6 +57,11 @@ impl MasError {
             Self::Refused(text) => (401, "M_UNKNOWN_TOKEN", (*text).into()),
             Self::Unfit(text) => (500, "M_FORBIDDEN", (*text).into()),
         }
+    }
+
+    /// Whether the service is to blame, for all that is known.
+    pub(crate) fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed(_))
     }
 
     /// Whether the token is to blame, and not the service.

@@ -20,7 +20,7 @@ const LIFETIME: Duration = Duration::from_mins(2);
 
 /// An answer by which a token is active and opens the Matrix API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Introspection {
+pub(crate) struct Introspection {
     /// The localpart of the user.
     pub(super) username: String,
     /// The device, if the token belongs to one; or why it cannot be said, in Synapse's words.

@@ -8,16 +8,23 @@ use std::{
 use key_backup_metrics::Metrics;
 use moka::{Expiry, future::Cache};
 use sha2::{Digest, Sha256};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Semaphore, time::timeout};
 
 use super::{
     client::{Client, MasSettings, MasSetupError},
     error::{IntrospectionError, MasError},
+    failures::Failures,
     introspection::Introspection,
 };
 
 /// How many tokens are remembered.
 const CAPACITY: u64 = 100_000;
+
+/// Questions that are asked at once, over as many connections.
+const QUESTIONS: usize = 128;
+
+/// How long a question waits for its turn.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Tokens are kept as their hashes, so that no memory dump shows them.
 type Hash = [u8; 32];
@@ -27,6 +34,8 @@ pub struct Mas {
     known: Cache<Hash, Arc<Introspection>>,
     client: Arc<Client>,
     runtime: Handle,
+    turns: Arc<Semaphore>,
+    failures: Failures,
 }
 
 impl Mas {
@@ -39,27 +48,37 @@ impl Mas {
     pub fn new(settings: &MasSettings, metrics: Arc<Metrics>) -> Result<Self, MasSetupError> {
         let client = Arc::new(Client::new(settings, metrics)?);
         let known = Cache::builder().max_capacity(CAPACITY).expire_after(Lifetime).build();
-        Ok(Self { known, client, runtime: Handle::current() })
+        let turns = Arc::new(Semaphore::new(QUESTIONS));
+        Ok(Self { known, client, runtime: Handle::current(), turns, failures: Failures::default() })
     }
 
     /// What MAS says of a token, or has said at most two minutes ago.
     ///
     /// However many ask about one token, MAS is asked once. Refusals and failures are not remembered.
-    pub(super) async fn introspect(&self, token: &str) -> Result<Arc<Introspection>, Arc<MasError>> {
+    pub(crate) async fn introspect(&self, token: &str) -> Result<Arc<Introspection>, Arc<MasError>> {
         let hash = hash(token);
         if let Some(known) = self.known.get(&hash).await {
             return Ok(known);
         }
         let (known, client, token) = (self.known.clone(), Arc::clone(&self.client), token.to_owned());
+        let turns = Arc::clone(&self.turns);
         // A task of its own: others may wait for the answer after the client who asked first has left.
         let answer = self.runtime.spawn(async move {
             let asked = async {
+                let turn = timeout(PATIENCE, turns.acquire()).await;
+                let _turn = turn.map_err(|_| IntrospectionError::Busy)?;
                 let body = client.ask(&token).await?;
                 Introspection::read(&body).map(Arc::new)
             };
             known.try_get_with(hash, asked).await
         });
-        answer.await.unwrap_or_else(|_| Err(Arc::new(IntrospectionError::GivenUp.into())))
+        let answer = answer.await.unwrap_or_else(|_| Err(Arc::new(IntrospectionError::GivenUp.into())));
+        if let Err(error) = &answer
+            && error.is_failure()
+        {
+            self.failures.add(error);
+        }
+        answer
     }
 
     /// Has MAS asked again when the token comes the next time.

@@ -7,6 +7,7 @@
 mod client;
 mod diagnose;
 mod error;
+mod failures;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod introspection;
@@ -20,7 +21,7 @@ use key_backup_model::UserId;
 use super::{Owner, Requester, now_ms};
 use crate::{ApiError, AppState, client::Client};
 
-use self::introspection::Introspection;
+pub(super) use self::introspection::Introspection;
 pub use self::{
     client::{MasSettings, MasSetupError},
     error::{IntrospectionError, MasError},
@@ -31,13 +32,12 @@ pub use self::{
 /// device exists. Locks, guests and account validity are left to MAS.
 pub(super) async fn requester(
     state: &AppState,
-    mas: &Mas,
+    introspection: &Introspection,
     token: &str,
     client: &Client,
 ) -> Result<Requester, ApiError> {
-    let introspection = mas.introspect(token).await?;
-    let confirmed = confirm(state, token, &introspection).await;
-    if matches!(confirmed, Err(ApiError::Mas(_))) {
+    let confirmed = confirm(state, token, introspection).await;
+    if let (Err(ApiError::Mas(_)), Some(mas)) = (&confirmed, &state.instance.auth.mas) {
         mas.forget(token).await;
     }
     let user = confirmed?;

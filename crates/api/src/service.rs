@@ -9,13 +9,14 @@ use actix_web::{
     web::{self, Data, Payload, ServiceConfig},
 };
 use key_backup_storage::chain;
-use key_backup_traces::{RequestSpan, within};
+use key_backup_traces::{Context, RequestSpan, within};
 
 use crate::{
     ApiError, AppState, ListenerContext, Serves,
     access_log::Exchange,
     client::Client,
     handlers::{self, Call},
+    limits::Place,
     record::Record,
     reply,
     routes::{Route, method_label},
@@ -52,11 +53,9 @@ async fn serve(request: HttpRequest, payload: Payload, state: Data<AppState>) ->
     let span = trace::begin(&instance, listener, &request, &route, exchange.id());
     let context = span.as_ref().map(RequestSpan::context);
     let exchange = exchange.traced_as(span);
-    let call =
-        Call { state, request, client, record: Rc::clone(&record), payload, holds: RefCell::default() };
+    let call = Call { state, request, client, record, payload, holds: RefCell::default() };
     let operation = route.operation(call.request.method());
-    let (result, work) = weighed(within(context, Box::pin(answer(call, route)))).await;
-    record.add_work(&work);
+    let result = admitted(call, context, route, operation).await;
     if let Some(operation) = operation {
         let outcome = result.as_ref().map_or_else(ApiError::outcome, |_| "ok");
         instance.metrics.operations.ended(operation, outcome);
@@ -68,6 +67,23 @@ async fn serve(request: HttpRequest, payload: Payload, state: Data<AppState>) ->
         reply::error(&error)
     });
     exchange.finish_with(response).map_into_boxed_body()
+}
+
+/// The answer; that of an operation once it has a place. It is waited for here, while there is little yet that grows cold: many may wait.
+async fn admitted(
+    call: Call,
+    context: Option<Context>,
+    route: Route,
+    operation: Option<&'static str>,
+) -> Result<HttpResponse, ApiError> {
+    let record = Rc::clone(&call.record);
+    let place = match operation {
+        Some(_) => Some(call.state.enter().await?),
+        None => None,
+    };
+    let (result, work) = weighed(within(context, Box::pin(answer(call, place, route)))).await;
+    record.add_work(&work);
+    result
 }
 
 /// A resource that this listener does not have is unknown on it.
@@ -83,7 +99,10 @@ fn served_route(listener: &ListenerContext, path: &str) -> Route {
 }
 
 /// Route and method are checked before the token, as in Synapse.
-async fn answer(call: Call, route: Route) -> Result<HttpResponse, ApiError> {
+async fn answer(call: Call, place: Option<Place>, route: Route) -> Result<HttpResponse, ApiError> {
+    if let Some(place) = place {
+        call.has_entered(place);
+    }
     let method = call.request.method().clone();
     if method == Method::OPTIONS {
         return Ok(reply::preflight(&call.state.instance.settings));

@@ -18,9 +18,9 @@ use key_backup_traces::Traces;
 use tokio::sync::Semaphore;
 
 use crate::{
-    BoundTo, Connection, Limits, Readiness,
+    ApiError, BoundTo, Connection, Limits, Readiness,
     auth::{AuthSettings, Owner},
-    limits::Admission,
+    limits::{Admission, Place},
     uploads::Uploads,
 };
 
@@ -100,6 +100,18 @@ impl AppState {
         let admission = Admission::new(places, limits.max_queue_time);
         let pages = Semaphore::new((database.connections() / 2).max(1));
         Self { instance, database, counts, uploads: Uploads::default(), admission, pages }
+    }
+}
+
+impl AppState {
+    /// Takes a place among the requests of this thread that are worked on, or waits for one.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Overloaded`] if there is none in time.
+    pub(crate) async fn enter(&self) -> Result<Place, ApiError> {
+        let entered = self.admission.enter().await;
+        entered.map_err(|error| self.instance.limits.refused("requests", error))
     }
 }
 

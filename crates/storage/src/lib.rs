@@ -46,5 +46,5 @@ pub use settings::{
 };
 pub use stored_key::StoredKey;
 pub use tls::TlsError;
-pub use usage::{DatabaseUsage, allow_for, held_up, in_time, measured, patiently, used_so_far};
+pub use usage::{DatabaseUsage, allow_for, held_up, held_up_for, in_time, measured, patiently, used_so_far};
 pub use versions::{Count, UncountedVersion, UpdateOutcome, VersionOutcome};

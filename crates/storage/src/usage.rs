@@ -81,14 +81,17 @@ pub fn allow_for(bytes: usize) {
     let _ = ALLOWANCE.try_with(|allowance| allowance.set(allowance.get() + more));
 }
 
-/// Waits for something that keeps the measured future from asking the database: there is as much less time for the database itself.
+/// Leaves the measured future as much less time for the database: it has waited for something before it could ask.
+pub fn held_up_for(waited: Duration) {
+    let less = |allowance: &Cell<Duration>| allowance.set(allowance.get().saturating_sub(waited));
+    let _ = ALLOWANCE.try_with(less);
+}
+
+/// Waits for something that keeps the measured future from asking the database; see [`held_up_for`].
 pub async fn held_up<F: Future>(future: F) -> F::Output {
     let started = Instant::now();
     let output = future.await;
-    let less = |allowance: &Cell<Duration>| {
-        allowance.set(allowance.get().saturating_sub(started.elapsed()));
-    };
-    let _ = ALLOWANCE.try_with(less);
+    held_up_for(started.elapsed());
     output
 }
 

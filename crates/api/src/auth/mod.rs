@@ -86,18 +86,25 @@ pub(crate) struct Claim {
     introspection: Option<Arc<Introspection>>,
 }
 
-/// Takes the token out of the request, and asks the Matrix Authentication Service about it if that is who issues tokens. That may take
-/// long, and asks nothing of the database.
+/// Takes the token out of the request, and asks the Matrix Authentication Service about it if that is who issues tokens and has not been asked
+/// lately. That may take long; `before_asking` is called before.
 pub(crate) async fn claim(
     state: &AppState,
     request: &HttpRequest,
     client: &Client,
+    before_asking: impl FnOnce(),
 ) -> Result<Claim, ApiError> {
     let token = token::of(request.headers(), Query::new(request.query_string()))?;
     let auth = &state.instance.auth;
     let services = auth.appservices();
     let introspection = match &auth.mas {
-        Some(mas) if services.find(&token, &client.ip).is_none() => Some(mas.introspect(&token).await?),
+        Some(mas) if services.find(&token, &client.ip).is_none() => match mas.known(&token).await {
+            None => {
+                before_asking();
+                Some(mas.introspect(&token).await?)
+            }
+            known => known,
+        },
         _ => None,
     };
     Ok(Claim { token, services, introspection })

@@ -22,7 +22,7 @@ use actix_web::{
     web::{Bytes, Data, Payload},
 };
 use key_backup_model::{BackupVersion, NulCharacter, RoomId, SessionId, UserId};
-use key_backup_storage::{allow_for, held_up};
+use key_backup_storage::{allow_for, held_up, held_up_for};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
@@ -62,9 +62,9 @@ pub(crate) struct Holds {
 impl Call {
     /// Who asks; the first thing that every handler wants to know.
     async fn requester(&self) -> Result<Requester, ApiError> {
-        // Before it has a place: others need not wait for the Matrix Authentication Service.
-        let claim = auth::claim(&self.state, &self.request, &self.client).await?;
-        self.enter().await?;
+        // Others need not wait for the Matrix Authentication Service.
+        let claim = auth::claim(&self.state, &self.request, &self.client, || self.leave()).await?;
+        self.enter_again().await?;
         let block = &self.state.instance.metrics.blocks.authenticate;
         let requester = auth::requester(&self.state, &claim, self.query(), &self.client);
         let requester = in_block(block, requester).await?;
@@ -76,12 +76,17 @@ impl Call {
         Ok(requester)
     }
 
-    /// Takes a place among the requests that are worked on.
-    async fn enter(&self) -> Result<(), ApiError> {
-        let limits = &self.state.instance.limits;
-        let place =
-            held_up(self.state.admission.enter()).await.map_err(|error| limits.refused("requests", error))?;
+    /// Keeps its place among the requests that are worked on. What it has waited for it is less time for the database.
+    pub(crate) fn has_entered(&self, place: Place) {
+        held_up_for(place.waited);
         self.holds.borrow_mut().place = Some(place);
+    }
+
+    /// Waits for a place once more, if it has left it.
+    async fn enter_again(&self) -> Result<(), ApiError> {
+        if self.holds.borrow().place.is_none() {
+            self.has_entered(self.state.enter().await?);
+        }
         Ok(())
     }
 
@@ -98,7 +103,7 @@ impl Call {
         if user_place.is_none() {
             self.leave();
             user_place = Some(held_up(users.place(&user)).await?);
-            self.enter().await?;
+            self.enter_again().await?;
         }
         let mut holds = self.holds.borrow_mut();
         (holds.user, holds.user_place) = (Some(user), user_place);
@@ -124,9 +129,7 @@ impl Call {
         let (body, taken) = self.body_on_its_way().await?;
         self.holds.borrow_mut().body = taken;
         allow_for(body.len());
-        if self.holds.borrow().place.is_none() {
-            self.enter().await?;
-        }
+        self.enter_again().await?;
         Ok(body)
     }
 

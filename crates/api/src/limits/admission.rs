@@ -3,7 +3,11 @@
 //! Who is refused waits as long as those who wait in vain. A refusal costs little, but clients that ask again at once, for all that
 //! `Retry-After` says, would keep the server busy with nothing but refusals.
 
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -25,6 +29,8 @@ pub(crate) struct Admission {
 
 /// The right to be worked on, until it is dropped.
 pub(crate) struct Place {
+    /// How long it was waited for.
+    pub(crate) waited: Duration,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -45,15 +51,15 @@ impl Admission {
     /// [`ApiError::Overloaded`] if too many wait already, or none became free in time.
     pub(crate) async fn enter(&self) -> Result<Place, ApiError> {
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(Place { _permit: permit });
+            return Ok(Place { waited: Duration::ZERO, _permit: permit });
         }
         if self.waiting.get() >= self.queue {
             sleep(self.patience).await;
             return Err(ApiError::Overloaded);
         }
-        let _waiting = Waiting::new(&self.waiting);
+        let (_waiting, began) = (Waiting::new(&self.waiting), Instant::now());
         match timeout(self.patience, Arc::clone(&self.places).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(Place { _permit: permit }),
+            Ok(Ok(permit)) => Ok(Place { waited: began.elapsed(), _permit: permit }),
             _ => Err(ApiError::Overloaded),
         }
     }

@@ -52,14 +52,16 @@ impl Mas {
         Ok(Self { known, client, runtime: Handle::current(), turns, failures: Failures::default() })
     }
 
-    /// What MAS says of a token, or has said at most two minutes ago.
+    /// What MAS has said of a token at most two minutes ago.
+    pub(crate) async fn known(&self, token: &str) -> Option<Arc<Introspection>> {
+        self.known.get(&hash(token)).await
+    }
+
+    /// What MAS says of a token, for who finds it not [`known`](Self::known).
     ///
     /// However many ask about one token, MAS is asked once. Refusals and failures are not remembered.
     pub(crate) async fn introspect(&self, token: &str) -> Result<Arc<Introspection>, Arc<MasError>> {
         let hash = hash(token);
-        if let Some(known) = self.known.get(&hash).await {
-            return Ok(known);
-        }
         let (known, client, token) = (self.known.clone(), Arc::clone(&self.client), token.to_owned());
         let turns = Arc::clone(&self.turns);
         // A task of its own: others may wait for the answer after the client who asked first has left.

@@ -53,11 +53,12 @@ impl Uploads {
         }
     }
 
-    /// The oldest that go together; none if there is no entry.
+    /// The oldest that go together, of those whose clients still wait: who has given up may have deleted since what they would bring back.
     fn next(&self, key: &(UserId, BackupVersion)) -> Vec<Waiting> {
         let mut uploads = self.0.borrow_mut();
         let Some(queue) = uploads.get_mut(key) else { return Vec::new() };
         let (mut group, mut keys) = (Vec::new(), 0);
+        queue.retain(|waiting| !waiting.answer.is_closed());
         while let Some(waiting) =
             queue.pop_front_if(|next| group.is_empty() || keys + next.rows.len() <= MERGED)
         {
@@ -73,7 +74,7 @@ impl Uploads {
     }
 }
 
-/// Stores an upload, together with what else of this user waits; see `Database::put_keys`. It is finished even if the client leaves.
+/// Stores an upload, together with what else of this user waits; see `Database::put_keys`. Once it is on its way it is finished even if the client leaves; before, it is forgotten then.
 ///
 /// The first of those that were stored together has all the work in its record and in its trace, and the numbers of keys in its outcome.
 pub(crate) async fn put_keys(
@@ -112,6 +113,9 @@ async fn empty(entered: Entered) {
     while state.uploads.wait(key) {
         let turn = state.turn(user, *version).await;
         let group = state.uploads.next(key);
+        if group.is_empty() {
+            continue;
+        }
         let context = group.first().and_then(|first| first.context.clone());
         let (rows, answers): (Vec<Vec<UploadRow>>, Vec<_>) =
             group.into_iter().map(|each| (each.rows, each.answer)).unzip();

@@ -1,7 +1,7 @@
 //! Uploads that wait share a statement and a commit, which is most of what a small upload costs.
 //!
 //! A thread sends few batches at a time. What arrives meanwhile waits, and is the next batch; nothing ever waits for a batch to fill.
-//! An upload begun is finished even if nobody waits for its outcome any more.
+//! An upload begun is finished even if nobody waits for its outcome any more; one that is not is forgotten.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use crate::{
     Database, DatabaseUsage, PutOutcome, StorageError, in_time,
     lease::Lease,
+    pool::PATIENCE,
     put::{PUT, Upload},
     usage,
 };
@@ -45,6 +46,22 @@ struct Queued {
     answer: oneshot::Sender<Answer>,
 }
 
+impl Queued {
+    /// Refuses what has waited for too long: to get to all of them too late would serve nobody.
+    fn in_time(self) -> Option<Self> {
+        if self.answer.is_closed() {
+            return None;
+        }
+        let connection_wait = self.since.elapsed();
+        if connection_wait <= PATIENCE {
+            return Some(self);
+        }
+        let used = DatabaseUsage { connection_wait, ..DatabaseUsage::default() };
+        let _ = self.answer.send((Err(StorageError::Busy { desc: PUT.desc }), used));
+        None
+    }
+}
+
 type Answer = (Result<PutOutcome, StorageError>, DatabaseUsage);
 
 impl Batches {
@@ -58,10 +75,13 @@ impl Batches {
     }
 
     /// The oldest uploads, as many as go together: of one user there is only one. Another lane may have taken them all.
+    ///
+    /// Those that nobody waits for any more are left out: who has given up may have deleted since what they would bring back.
     fn next(&self) -> (Vec<Upload>, Vec<Queued>) {
         let mut waiting = self.waiting();
         let (mut batch, mut users, mut keys) = (Vec::new(), HashSet::new(), 0);
         for (upload, queued) in mem::take(&mut waiting.uploads) {
+            let Some(queued) = queued.in_time() else { continue };
             let fits = batch.is_empty() || keys + upload.rows.len() <= BATCH;
             if fits && users.insert(upload.user.clone()) {
                 keys += upload.rows.len();

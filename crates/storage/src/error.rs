@@ -16,7 +16,8 @@ pub enum StorageError {
         /// What the driver or the pool said.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// Its turn did not come in time: too many requests, or too slow a database. Nothing was asked of PostgreSQL.
+    /// It was not done in time: too many requests, or too slow a database. An upload may have been on its way, and be committed all the same;
+    /// of anything else nothing was asked of PostgreSQL.
     #[error("others keep the database busy, and the turn of {desc} did not come in time")]
     Busy {
         /// The transaction's name.

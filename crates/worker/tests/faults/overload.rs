@@ -9,7 +9,7 @@ use key_backup_testkit::{
 };
 use tokio::sync::mpsc;
 
-use crate::common::{VERSION, binary, eventually, fill, keys, new_version, refused, upload};
+use crate::common::{VERSION, answered, binary, eventually, fill, keys, new_version, refused, upload};
 
 #[tokio::test]
 async fn what_is_beyond_the_places_and_the_queue_is_refused_early() {
@@ -72,6 +72,41 @@ async fn an_upload_that_has_waited_in_the_queue_does_not_wait_there_again_for_it
     lock.rollback().await.unwrap();
     for expected in [(0, 404), (1, 200), (2, 200)] {
         assert_eq!(order.recv().await, Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_was_refused_does_not_come_back_after_a_deletion() {
+    const PATH: &str = "/_matrix/client/v3/room_keys/keys?version=1";
+    let database = TestDatabase::create().await.unwrap();
+    let yaml = "key_backup_worker: {threads: 1, max_requests_in_flight: 200}\n";
+    let worker = Worker::configure(binary()).database(&database).yaml(yaml).start().await.unwrap();
+    let mut clients = Vec::new();
+    for number in 0..80 {
+        let user = database.add_user(&format!("user{number}")).await.unwrap();
+        clients.push(worker.client().as_user(&user.access_token));
+        new_version(&clients[number]).await;
+    }
+    let administrator = database.connect().await.unwrap();
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';
+        CREATE TRIGGER slow AFTER INSERT ON e2e_room_keys FOR EACH STATEMENT EXECUTE FUNCTION slow()";
+    administrator.batch_execute(slow).await.unwrap();
+    let body = upload(60);
+    let statuses = join_all(clients.iter().map(|client| answered(client.put(PATH, &body)))).await;
+    let with = |wanted: u16| -> Vec<_> {
+        clients.iter().zip(&statuses).filter(|(_, status)| **status == wanted).map(|both| both.0).collect()
+    };
+    let (stored, refused) = (with(200), with(503));
+    assert!(!stored.is_empty() && !refused.is_empty(), "{statuses:?}");
+    for client in &refused {
+        assert_eq!(client.delete(PATH).await.unwrap().status, 200);
+    }
+    administrator.batch_execute("DROP TRIGGER slow ON e2e_room_keys").await.unwrap();
+    // Whatever may still be in a queue was there before these.
+    join_all(stored.iter().map(|client| client.put(PATH, &body))).await;
+    for client in &refused {
+        let count = &client.get(VERSION).await.unwrap().json().unwrap()["count"];
+        assert_eq!(count, 0);
     }
 }
 

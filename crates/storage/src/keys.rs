@@ -74,7 +74,7 @@ macro_rules! delete_keys {
                  raised AS (
                     UPDATE e2e_room_keys_versions SET etag = coalesce(etag, 0) + 1
                      WHERE user_id = $1 AND version = $2 AND deleted = 0 RETURNING etag)
-                 SELECT raised.etag, (SELECT count(*) FROM gone) AS deleted,
+                 SELECT found.etag AS before, raised.etag, (SELECT count(*) FROM gone) AS deleted,
                     CASE WHEN found.etag = $3 THEN NULL
                          ELSE (SELECT count(*) FROM e2e_room_keys WHERE user_id = $1 AND version = $2) END AS counted
                    FROM found, raised"
@@ -138,7 +138,12 @@ impl Database {
                 self.change(DELETE_SESSION, user, &params).await?
             }
         };
-        Ok(rows.first().map(|row| deleted(row, version, known)))
+        let Some(row) = rows.first() else { return Ok(None) };
+        let mut deleted = deleted(row, version, known);
+        if !deleted.keys.etag.follows(Etag::from_column(row.get("before"))) {
+            deleted.keys.count = self.count_again(user, version, deleted.keys.count).await?;
+        }
+        Ok(Some(deleted))
     }
 }
 

@@ -3,7 +3,7 @@
 use key_backup_model::{BackupVersion, Etag, KeyCount, UploadRow, UserId};
 use tokio_postgres::Row;
 
-use crate::{Count, Database, StorageError, VersionOutcome, database::Query, lease::Lease};
+use crate::{Database, StorageError, database::Query, lease::Lease};
 
 /// Keys to be merged into a version.
 #[derive(Debug, Clone)]
@@ -176,12 +176,7 @@ impl Database {
         let counted: Option<i64> = row.get("counted");
         let mut count = counted.or(upload.known.map(|known| known.count)).unwrap_or(0) + added;
         if after != before && !after.follows(before) {
-            // Synapse changed the version while this statement ran, so that the sum may be off.
-            if let VersionOutcome::Found(info) =
-                self.version(&upload.user, Some(version), None, Count::IfNeeded).await?
-            {
-                count = info.keys.count;
-            }
+            count = self.count_again(&upload.user, version, count).await?;
         }
         Ok(PutOutcome::Stored {
             keys: KeyCount { version, etag: after, count },

@@ -146,6 +146,20 @@ impl Database {
         Ok(rows.first().map_or(VersionOutcome::UnknownVersion, |row| version_outcome(row, known)))
     }
 
+    /// Counts the keys of a version that Synapse changed while a statement ran, so that its `sum` may be off. That is all that is known of
+    /// a version that is gone since.
+    pub(crate) async fn count_again(
+        &self,
+        user: &UserId,
+        version: BackupVersion,
+        sum: i64,
+    ) -> Result<i64, StorageError> {
+        Ok(match self.version(user, Some(version), None, Count::IfNeeded).await? {
+            VersionOutcome::Found(info) => info.keys.count,
+            _ => sum,
+        })
+    }
+
     /// Makes a new version and says its number.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use key_backup_testkit::http::Client;
 use serde_json::{Value, json};
 
-use crate::common::{Fixture, assert_error, key, keys, ok, room_keys, session_key};
+use crate::common::{Fixture, assert_error, eventually, key, keys, ok, room_keys, session_key};
 
 /// What an upload or a deletion answers.
 fn state(etag: u32, count: u32) -> Value {
@@ -184,4 +184,33 @@ async fn the_three_prefixes_lead_to_the_same_backup() {
         let all = ok(&client.get(&keys(&version).replace("v3", prefix)).await.unwrap());
         assert_eq!(all["rooms"]["!r"]["sessions"].as_object().unwrap().len(), number + 1);
     }
+}
+
+#[tokio::test]
+async fn a_deletion_during_an_upload_to_synapse_counts_the_keys_again() {
+    let fixture = Fixture::start().await;
+    let version = fixture.new_version().await;
+    let client = fixture.as_alice();
+    for session in ["a", "b"] {
+        client.put(&session_key(&version, "!r", session), &key(0, 0, false)).await.unwrap();
+    }
+    // Synapse commits the keys first, and raises the etag in a transaction of its own.
+    let mut synapse = fixture.database.connect().await.unwrap();
+    let insert =
+        "INSERT INTO e2e_room_keys SELECT user_id, room_id, 's' || n, version, 0, 0, false, session_data
+                    FROM e2e_room_keys, generate_series(1, 5) AS n WHERE session_id = 'a'";
+    synapse.batch_execute(insert).await.unwrap();
+    let raising = synapse.transaction().await.unwrap();
+    raising.batch_execute("UPDATE e2e_room_keys_versions SET etag = 3").await.unwrap();
+    let observer = fixture.database.connect().await.unwrap();
+    let path = session_key(&version, "!r", "a");
+    let (deleted, ()) = tokio::join!(client.delete(&path), async {
+        eventually("the deletion's wait for Synapse", async || {
+            let waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            !observer.query(waits, &[]).await.unwrap().is_empty()
+        })
+        .await;
+        raising.commit().await.unwrap();
+    });
+    assert_eq!(ok(&deleted.unwrap()), state(4, 6));
 }

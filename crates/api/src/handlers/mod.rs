@@ -98,13 +98,14 @@ impl Call {
     async fn enter_as(&self, id: &UserId) -> Result<(), ApiError> {
         let users = &self.state.instance.limits.users;
         let user = users.get(id);
-        users.count(&user, id, &self.state.database).await?;
         let mut user_place = user.free_place();
         if user_place.is_none() {
             self.leave();
             user_place = Some(held_up(users.place(&user)).await?);
             self.enter_again().await?;
         }
+        // This may have to ask the database, so not more may do it than may ask it for anything else.
+        users.count(&user, id, &self.state.database).await?;
         let mut holds = self.holds.borrow_mut();
         (holds.user, holds.user_place) = (Some(user), user_place);
         Ok(())

@@ -27,7 +27,13 @@ const IDLE: Duration = Duration::from_mins(10);
 /// How long Synapse's override is believed.
 const OVERRIDE_LIFETIME: Duration = Duration::from_mins(1);
 
-/// A user may have one of so many places of a thread: so nobody's requests keep all others waiting.
+/// How long the database is not asked again that could not say.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long others wait for the answer to the one who asks, far longer than that takes: they hold places meanwhile.
+const BRIEFLY: Duration = Duration::from_millis(100);
+
+/// A user may have one of so many places of an instance: so nobody's requests keep all others waiting.
 const SHARE: usize = 4;
 
 /// The users of an instance.
@@ -46,12 +52,12 @@ pub(crate) struct User {
     /// Large bodies.
     uploads: Arc<Semaphore>,
     bucket: Option<Bucket>,
-    raised: Mutex<Option<Raised>>,
+    raised: Mutex<Raised>,
 }
 
-/// What Synapse's table says of a user, and when it was read.
+/// What Synapse's table says of a user, and until when that is believed.
 struct Raised {
-    read: Instant,
+    until: Instant,
     limit: RaisedTo,
 }
 
@@ -96,13 +102,18 @@ impl Users {
         id: &UserId,
         database: &Database,
     ) -> Option<Result<(), Duration>> {
-        let mut raised = user.raised.lock().await;
-        if raised.as_ref().is_none_or(|raised| raised.read.elapsed() > OVERRIDE_LIFETIME) {
-            // Where the database cannot be asked the ordinary limit counts, for a moment.
-            let found = database.rate_override(id).await.ok()?;
-            *raised = Some(Raised { read: Instant::now(), limit: self.raised_to(found) });
+        let mut raised = timeout(BRIEFLY, user.raised.lock()).await.ok()?;
+        if raised.until <= Instant::now() {
+            match database.rate_override(id).await {
+                Ok(found) => {
+                    let limit = self.raised_to(found);
+                    *raised = Raised { until: Instant::now() + OVERRIDE_LIFETIME, limit };
+                }
+                // What it said before goes on to count.
+                Err(_) => raised.until = Instant::now() + PAUSE,
+            }
         }
-        match &raised.as_ref()?.limit {
+        match &raised.limit {
             RaisedTo::Nothing => None,
             RaisedTo::Unlimited => Some(Ok(())),
             RaisedTo::Bucket(bucket) => Some(bucket.take()),
@@ -157,7 +168,7 @@ impl User {
             restores: places(settings.max_restores_per_user),
             uploads: places(settings.max_large_uploads_per_user),
             bucket: settings.rate_limit.map(Bucket::new),
-            raised: Mutex::new(None),
+            raised: Mutex::new(Raised { until: Instant::now(), limit: RaisedTo::Nothing }),
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::fs;
 
+use futures_util::future::{join, join_all};
 use key_backup_testkit::{
     Account, TestDatabase, Worker,
     http::{Connection, Request, Response},
     temporary_folder,
 };
 
-use crate::common::{VERSION, binary, new_version};
+use crate::common::{VERSION, binary, eventually, new_version};
 
 const LIMITED: &str = "key_backup_worker: {rate_limit: {per_second: 1, burst_count: 5}}\n";
 
@@ -63,6 +64,32 @@ async fn synapses_overrides_raise_the_limit_and_never_lower_it() {
     assert_eq!(refusals(&ask(&worker, &raised.access_token, 40).await), 0);
     let answers = ask(&worker, &lowered.access_token, 40).await;
     assert!(refusals(&answers) > 0 && refusals(&answers[..5]) == 0);
+}
+
+#[tokio::test]
+async fn who_asks_too_often_holds_nobody_up_while_the_overrides_cannot_be_read() {
+    let database = TestDatabase::create().await.unwrap();
+    let (alice, bob) = (database.add_user("alice").await.unwrap(), database.add_user("bob").await.unwrap());
+    let own = "key_backup_worker: {threads: 1, max_requests_in_flight: 8, rate_limit: {per_second: 1, burst_count: 2}}\n";
+    let worker = Worker::configure(binary()).database(&database).yaml(own).start().await.unwrap();
+    let [alice, bob] = [alice, bob].map(|user| worker.client().as_user(&user.access_token));
+    let mut administrator = database.connect().await.unwrap();
+    let lock = administrator.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE ratelimit_override IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let asks = join_all((0..60).map(|_| async { alice.get(VERSION).await.unwrap().status }));
+    let (statuses, ()) = join(asks, async {
+        eventually("a query that waits for the lock", async || {
+            let sql = "SELECT FROM pg_locks WHERE relation = 'ratelimit_override'::regclass AND NOT granted";
+            lock.query_opt(sql, &[]).await.unwrap().is_some()
+        })
+        .await;
+        for _ in 0..2 {
+            assert_eq!(bob.get(VERSION).await.unwrap().status, 404);
+        }
+    })
+    .await;
+    assert!(statuses.contains(&404) && statuses.contains(&429), "{statuses:?}");
+    assert!(!statuses.contains(&503), "{statuses:?}");
 }
 
 #[tokio::test]

@@ -136,7 +136,8 @@ async fn a_server_without_a_connection_to_spare_is_an_outage_like_any_other() {
     assert_eq!(new_version(&client).await, "1");
     // A request may be served before the probe that ends the outage.
     within(BACK, "the end in the log", async || said(&worker, ENDS) == 1).await;
-    assert_eq!(said(&worker, BEGINS), 1, "{}", worker.log());
+    let cause = format!("{BEGINS}db error: FATAL: too many connections for role \"{role}\". Requests");
+    assert_eq!((said(&worker, BEGINS), said(&worker, &cause)), (1, 1), "{}", worker.log());
     drop(worker);
     administrator.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }

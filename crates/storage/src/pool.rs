@@ -1,6 +1,6 @@
 //! Pools of connections, each connection set up the way our statements need it.
 
-use std::{fmt::Write, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt::Write, future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
 use deadpool_postgres::{
     ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod,
@@ -77,9 +77,19 @@ pub(crate) async fn lease(
         Ok(client) => Ok(Lease::new(client, Arc::clone(surroundings))),
         Err(PoolError::Timeout(TimeoutType::Wait)) => Err(StorageError::Busy { desc }),
         Err(error) => {
-            surroundings.outages.failed(&chain(&error));
-            Err(StorageError::Unavailable { desc, source: Arc::new(error) })
+            let source = cause(error);
+            surroundings.outages.failed(&chain(&*source));
+            Err(StorageError::Unavailable { desc, source })
         }
+    }
+}
+
+/// What kept the pool from making a connection, without the pool's own words around it: they are not an operator's, and repeat what is in them.
+fn cause(error: PoolError) -> Arc<dyn std::error::Error + Send + Sync> {
+    match error {
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => Arc::new(error),
+        PoolError::Timeout(_) => Arc::new(io::Error::other("connecting took too long")),
+        error => Arc::new(error),
     }
 }
 

@@ -81,7 +81,7 @@ fn listener(listener: &Listener) -> String {
     };
     let ListenerKind::Http(http) = &listener.kind else { return format!("metrics on {places}") };
     let scheme = if http.tls.is_some() { "https" } else { "http" };
-    let mut serves = vec!["/health"];
+    let mut serves = vec!["/health", "/ready"];
     serves.extend(http.client.then_some("the key backup"));
     serves.extend(http.metrics.then_some("/_synapse/metrics"));
     let client = if http.x_forwarded { "X-Forwarded-For" } else { "the connection" };
@@ -226,11 +226,12 @@ fn bounds(limits: &LimitSettings) -> String {
         None => "none".to_owned(),
     };
     format!(
-        "max_requests_in_flight {}, max_queue_time {:?}, max_body_memory {}, max_restores {}, max_restores_per_user {}, max_large_uploads_per_user {}, rate_limit {rate}, slow_client_timeout {:?}, min_transfer_rate {}",
+        "max_requests_in_flight {}, max_queue_time {:?}, max_body_memory {}, max_restores {}, max_restore_memory {}, max_restores_per_user {}, max_large_uploads_per_user {}, rate_limit {rate}, slow_client_timeout {:?}, min_transfer_rate {}",
         limits.max_requests_in_flight,
         limits.max_queue_time,
         limits.max_body_memory,
         limits.max_restores,
+        limits.max_restore_memory,
         limits.max_restores_per_user,
         limits.max_large_uploads_per_user,
         limits.slow_client_timeout,

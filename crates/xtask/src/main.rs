@@ -47,7 +47,7 @@ enum Command {
     },
     /// Measure this worker against a Synapse worker on the same database, in turns
     Bench {
-        /// Fewer sizes and shorter rounds: less than three minutes; the documentation stays as it is
+        /// Fewer sizes and shorter rounds; the documentation stays as it is
         #[arg(long)]
         quick: bool,
         /// Only the kinds of work whose name contains this

@@ -31,8 +31,10 @@ pub(super) fn hint(config: &Config) -> Vec<Finding> {
 }
 
 fn lines(serving: &[(&Listener, &HttpListener)], first: &HttpListener, max_request_body: usize) -> String {
-    let servers: Vec<_> =
-        serving.iter().map(|(listener, _)| format!("    server {};", server(&listener.bind))).collect();
+    let servers: Vec<_> = serving
+        .iter()
+        .map(|(listener, _)| format!("    server {} max_fails=0;", server(&listener.bind)))
+        .collect();
     let servers = servers.join("\n");
     let scheme = if first.tls.is_some() { "https" } else { "http" };
     format!(

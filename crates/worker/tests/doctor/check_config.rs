@@ -25,7 +25,7 @@ async fn a_right_configuration_is_explained_without_its_secrets_and_without_open
     assert_eq!(ended.stderr, "");
     for (key, meaning) in [
         ("server_name", "example.com"),
-        ("worker_listeners", "http on /nowhere/kb.sock (permissions 0660): /health, the key backup;"),
+        ("worker_listeners", "http on /nowhere/kb.sock (permissions 0660): /health, /ready, the key backup;"),
         (
             "database",
             "synapse as synapse on db.test port 5432, at most 7 connections, TLS if the server offers it",
@@ -43,6 +43,22 @@ async fn a_right_configuration_is_explained_without_its_secrets_and_without_open
         assert!(found, "{key} {meaning}\n{}", ended.stdout);
     }
     assert!(!ended.stdout.contains(SECRET), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn every_setting_of_the_worker_that_is_documented_is_explained() {
+    let documentation = include_str!("../../../../docs/configuration.md");
+    let (_, section) = documentation.split_once("\n## The worker's own settings\n").unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let settings: Vec<_> = rows.map(|(setting, _)| setting).collect();
+    assert!(settings.contains(&"threads") && settings.contains(&"min_transfer_rate"), "{settings:?}");
+    let traces = "key_backup_worker: {otlp: {endpoint: 'http://127.0.0.1:4318'}}";
+    let ended = Setup::new(RIGHT).with(traces).run(&["check-config"]).await;
+    let line = ended.stdout.lines().find(|line| line.starts_with("key_backup_worker ")).unwrap();
+    // What becomes of the form of log lines stands with the log.
+    for setting in settings.into_iter().filter(|setting| *setting != "log_format") {
+        assert!(line.contains(&format!(" {setting} ")), "{setting}: {line}");
+    }
 }
 
 #[tokio::test]

@@ -186,6 +186,9 @@ worker_listeners:
     let setup = Setup::new(GENERAL).with(yaml);
     let diagnosis = setup.doctor().await;
     let lines = diagnosis.finding("reverse_proxy")["advice"].as_str().unwrap().to_owned();
+    for place in ["unix:kb.sock", "[::1]:8083"] {
+        assert!(lines.contains(&format!("server {place} max_fails=0;")), "{lines}");
+    }
     let (http, server) = lines.split_once("# in server { }\n").unwrap();
     let folder = setup.path(".").canonicalize().unwrap();
     let conf = format!(

@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    time::{Duration, Instant},
 };
 
 use key_backup_testkit::{Account, TestDatabase, Worker, http::Client, services::Redis, temporary_folder};
@@ -136,6 +137,15 @@ async fn synapses_own_role_is_more_than_the_worker_needs() {
     diagnosis.expect("database.privileges", "warning", "is a superuser or owns Synapse's tables");
 }
 
+/// Waits until something is so; it fails after 20 s, with the worker's log.
+async fn eventually(worker: &Worker, mut is_so: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < Duration::from_secs(20), "{}", worker.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Sends a line to Redis and says what it answers.
 fn ask_redis(port: u16, line: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -160,8 +170,11 @@ async fn the_redis_user_of_the_documentation_may_do_what_the_worker_does() {
     diagnosis.expect("redis.replication", "problem", "no process of Synapse answers");
     let alice = database.add_user("alice").await.unwrap();
     let worker = Worker::configure(BINARY).database(&database).yaml(&yaml).start().await.unwrap();
-    all_operations(&worker.client(), &alice).await;
-    let generation = ask_redis(port, "EXISTS key_backup:example.com:generation");
-    assert!(generation.starts_with(":1"), "{generation}\n{}", worker.log());
-    assert!(worker.log().contains("hearing Synapse on the channel example.com"), "{}", worker.log());
+    eventually(&worker, async || worker.log().contains("hearing Synapse on the channel example.com")).await;
+    // Where Redis does not answer in a moment, or is not connected yet, counts are not shared with it, and no request fails for that.
+    eventually(&worker, async || {
+        all_operations(&worker.client(), &alice).await;
+        ask_redis(port, "EXISTS key_backup:example.com:generation").starts_with(":1")
+    })
+    .await;
 }

@@ -27,7 +27,8 @@ impl Distant {
         let proxy = BreakableProxy::start(([127, 0, 0, 1], database.server().port).into()).await.unwrap();
         let server = PostgresAddress { port: proxy.address().port(), ..database.server().clone() };
         let yaml = server.database_yaml(database.name());
-        let worker = Worker::configure(binary()).database(&database).yaml(&yaml).start().await.unwrap();
+        let worker =
+            Worker::configure(binary()).database(&database).yaml(&yaml).metrics().start().await.unwrap();
         Self { worker, alice, database, proxy }
     }
 
@@ -75,6 +76,7 @@ async fn connections_that_die_without_a_sign_are_not_handed_out_one_after_anothe
     for _ in 0..20 {
         assert_eq!(client.get(VERSION).await.unwrap().status, 200);
     }
+    eventually("the end in the log", async || said(&distant.worker, ENDS) == 1).await;
     assert_eq!(said(&distant.worker, BEGINS), 1, "{}", distant.worker.log());
 }
 
@@ -118,6 +120,8 @@ async fn a_server_that_is_too_slow_for_all_that_is_asked_holds_nobody_up_for_lon
     });
     let statuses = join_all(requests).await;
     assert!(statuses.contains(&503), "there has to be too much to do: {statuses:?}");
+    let busy = distant.worker.metric("key_backup_storage_errors_total", &["kind=\"busy\""]).await.unwrap();
+    assert!(busy > 0, "others have to be waited for in vain");
     assert_healthy(&distant.worker).await;
     distant.proxy.heal().await.unwrap();
     for client in &clients {

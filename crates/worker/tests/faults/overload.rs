@@ -1,4 +1,4 @@
-//! More requests than the worker takes, and bodies and restores beyond their budgets.
+//! More connections and requests than the worker takes, and bodies and restores beyond their budgets.
 
 use std::time::{Duration, Instant};
 
@@ -7,9 +7,33 @@ use key_backup_testkit::{
     TestDatabase, Worker,
     http::{Connection, Request},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
-use crate::common::{VERSION, answered, binary, eventually, fill, keys, new_version, refused, upload};
+use crate::common::{SOON, VERSION, answered, binary, eventually, fill, keys, new_version, refused, upload};
+
+#[tokio::test]
+async fn connections_beyond_the_most_wait_to_be_accepted_until_others_go() {
+    let database = TestDatabase::create().await.unwrap();
+    let yaml = "key_backup_worker: {threads: 1, max_connections: 2}\n";
+    let worker = Worker::configure(binary()).database(&database).yaml(yaml).start().await.unwrap();
+    let health = Request::new("GET", "/health");
+    let mut accepted = Vec::new();
+    for _ in 0..2 {
+        let mut connection = Connection::open(worker.address()).await.unwrap();
+        assert_eq!(connection.request(&health).await.unwrap().status, 200);
+        accepted.push(connection);
+    }
+    let mut waiting = Connection::open(worker.address()).await.unwrap();
+    waiting.send(&health).await.unwrap();
+    let answer = timeout(Duration::from_secs(1), waiting.read_head()).await;
+    assert!(answer.is_err(), "it was accepted");
+    for connection in &mut accepted {
+        assert_eq!(connection.request(&health).await.unwrap().status, 200);
+    }
+    accepted.pop();
+    let answer = timeout(SOON, waiting.read_response()).await.expect("it is accepted when there is room");
+    assert_eq!(answer.unwrap().status, 200);
+}
 
 #[tokio::test]
 async fn what_is_beyond_the_places_and_the_queue_is_refused_early() {
@@ -173,6 +197,27 @@ async fn a_user_runs_only_so_many_restores_at_once() {
     let mut other = Connection::open(worker.address()).await.unwrap();
     other.send(&Request::new("GET", &keys("1")).bearer(&bob.access_token)).await.unwrap();
     assert_eq!(other.read_head().await.unwrap().status, 200);
+    drop(running);
+    eventually("the next restore", async || client.get(&keys("1")).await.unwrap().status == 200).await;
+}
+
+#[tokio::test]
+async fn all_users_together_run_only_so_many_restores_at_once() {
+    let database = TestDatabase::create().await.unwrap();
+    let (alice, bob) = (database.add_user("alice").await.unwrap(), database.add_user("bob").await.unwrap());
+    let yaml = "key_backup_worker: {max_restores: 1, max_queue_time: 200}\n";
+    let worker = Worker::configure(binary()).database(&database).yaml(yaml).metrics().start().await.unwrap();
+    for user in [&alice, &bob] {
+        new_version(&worker.client().as_user(&user.access_token)).await;
+        fill(&database, user, 40_000).await;
+    }
+    let mut running = Connection::open(worker.address()).await.unwrap();
+    running.send(&Request::new("GET", &keys("1")).bearer(&alice.access_token)).await.unwrap();
+    assert_eq!(running.read_head().await.unwrap().status, 200);
+    let client = worker.client().as_user(&bob.access_token);
+    refused(client.get(&keys("1"))).await;
+    assert_eq!(worker.metric("key_backup_refused_total", &["reason=\"restores\""]).await.unwrap(), 1);
+    assert_eq!(client.get(VERSION).await.unwrap().status, 200);
     drop(running);
     eventually("the next restore", async || client.get(&keys("1")).await.unwrap().status == 200).await;
 }

@@ -5,15 +5,16 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use key_backup_testkit::{
     Account, TestDatabase, Worker,
-    http::Client,
+    http::{Client, Connection, Request},
     services::{Durability, Postgres, Shutdown},
     temporary_folder,
 };
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::{
-    BACK, BEGINS, ENDS, VERSION, assert_healthy, binary, eventually, keys, new_version, readiness, refused,
-    said, upload, version_body, within,
+    BACK, BEGINS, ENDS, VERSION, assert_healthy, binary, eventually, fill, keys, new_version, readiness,
+    refused, said, upload, version_body, within,
 };
 
 /// A worker on a server of its own.
@@ -21,7 +22,7 @@ struct Own {
     // Fields are dropped in their order.
     worker: Worker,
     alice: Account,
-    _database: TestDatabase,
+    database: TestDatabase,
     server: Postgres,
     _folder: TempDir,
 }
@@ -33,7 +34,7 @@ impl Own {
         let database = TestDatabase::create_on(server.address()).await.unwrap();
         let alice = database.add_user("alice").await.unwrap();
         let worker = Worker::configure(binary()).database(&database).start().await.unwrap();
-        Self { worker, alice, _database: database, server, _folder: folder }
+        Self { worker, alice, database, server, _folder: folder }
     }
 
     fn as_alice(&self) -> Client {
@@ -135,7 +136,8 @@ async fn a_server_without_a_connection_to_spare_is_an_outage_like_any_other() {
     assert_eq!(new_version(&client).await, "1");
     // A request may be served before the probe that ends the outage.
     within(BACK, "the end in the log", async || said(&worker, ENDS) == 1).await;
-    assert_eq!(said(&worker, BEGINS), 1, "{}", worker.log());
+    let cause = format!("{BEGINS}db error: FATAL: too many connections for role \"{role}\". Requests");
+    assert_eq!((said(&worker, BEGINS), said(&worker, &cause)), (1, 1), "{}", worker.log());
     drop(worker);
     administrator.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }
@@ -158,4 +160,36 @@ async fn a_query_that_waits_too_long_fails_alone() {
         client(&alice).put(&keys("1"), &upload(1)).await.unwrap().status == 200
     })
     .await;
+    eventually("the end in the log", async || said(&worker, ENDS) == 1).await;
+    assert_eq!(said(&worker, &format!("{BEGINS}a query took too long. ")), 1, "{}", worker.log());
+    assert_eq!(said(&worker, BEGINS), 1, "{}", worker.log());
+}
+
+#[tokio::test]
+async fn a_restore_that_is_under_way_when_the_server_goes_away_is_broken_off() {
+    const KEYS: usize = 40_000;
+    let mut own = Own::start().await;
+    let client = own.as_alice();
+    new_version(&client).await;
+    fill(&own.database, &own.alice, i32::try_from(KEYS).unwrap()).await;
+    let mut restore = Connection::open(own.worker.address()).await.unwrap();
+    restore.send(&Request::new("GET", &keys("1")).bearer(&own.alice.access_token)).await.unwrap();
+    assert_eq!(restore.read_head().await.unwrap().status, 200);
+    // The client takes no more of it for now, so that most pages have not been read when the server goes.
+    let mut body = restore.read_part().await.unwrap().expect("a first page");
+    own.server.stop(Shutdown::Immediate).await.unwrap();
+    let end = loop {
+        match restore.read_part().await {
+            Ok(Some(part)) => body.extend(part),
+            end => break end,
+        }
+    };
+    assert!(end.is_err(), "a body of {} bytes looks whole", body.len());
+    assert!(serde_json::from_slice::<Value>(&body).is_err());
+    eventually("its line in the log", async || own.worker.log().contains(" 200! ")).await;
+    assert_healthy(&own.worker).await;
+    own.server.start_again().await.unwrap();
+    within(BACK, "service", async || client.get(VERSION).await.unwrap().status == 200).await;
+    let whole = client.get(&keys("1")).await.unwrap().json().unwrap();
+    assert_eq!(whole["rooms"]["!room"]["sessions"].as_object().unwrap().len(), KEYS);
 }

@@ -1,4 +1,4 @@
-//! How often one user may ask.
+//! How often one user may ask, and for how much at once.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use key_backup_testkit::{
     temporary_folder,
 };
 
-use crate::common::{VERSION, binary, eventually, new_version};
+use crate::common::{VERSION, binary, eventually, keys, new_version, upload};
 
 const LIMITED: &str = "key_backup_worker: {rate_limit: {per_second: 1, burst_count: 5}}\n";
 
@@ -118,4 +118,38 @@ async fn a_login_that_fetches_key_after_key_never_meets_the_limit() {
     let worker = Worker::configure(binary()).database(&database).start().await.unwrap();
     new_version(&worker.client().as_user(&alice.access_token)).await;
     assert!(ask(&worker, &alice.access_token, 2000).await.iter().all(|answer| answer.status == 200));
+}
+
+#[tokio::test]
+async fn one_user_has_a_quarter_of_the_places_at_most_and_others_are_served_meanwhile() {
+    let database = TestDatabase::create().await.unwrap();
+    let (alice, bob) = (database.add_user("alice").await.unwrap(), database.add_user("bob").await.unwrap());
+    let yaml = "key_backup_worker: {threads: 1, max_requests_in_flight: 8, max_queue_time: 300}\n";
+    let worker = Worker::configure(binary()).database(&database).yaml(yaml).metrics().start().await.unwrap();
+    let client = |user: &Account| worker.client().as_user(&user.access_token);
+    new_version(&client(&alice)).await;
+    new_version(&client(&bob)).await;
+    // As long as somebody else has Alice's lock, her uploads keep the places that they have got.
+    let holder = database.connect().await.unwrap();
+    holder.execute("SELECT pg_advisory_lock(27490, hashtext($1))", &[&alice.user_id]).await.unwrap();
+    let uploads = (0..6).map(|_| {
+        let client = client(&alice);
+        tokio::spawn(async move { client.put(&keys("1"), &upload(1)).await.unwrap() })
+    });
+    let uploads: Vec<_> = uploads.collect();
+    eventually("the refusal of those beyond two", async || {
+        worker.metric("key_backup_refused_total", &["reason=\"user_requests\""]).await.unwrap() == 4
+    })
+    .await;
+    assert_eq!(client(&bob).put(&keys("1"), &upload(1)).await.unwrap().status, 200);
+    assert_eq!(client(&bob).get(VERSION).await.unwrap().status, 200);
+    drop(holder);
+    let answers = join_all(uploads).await.into_iter().map(Result::unwrap);
+    let (served, refused): (Vec<_>, Vec<_>) = answers.partition(|answer| answer.status == 200);
+    assert_eq!((served.len(), refused.len()), (2, 4));
+    for answer in refused {
+        assert_eq!(answer.status, 429, "{}", answer.text());
+        assert_eq!(answer.json().unwrap()["errcode"], "M_LIMIT_EXCEEDED");
+        assert_eq!(answer.header("Retry-After"), Some("1"));
+    }
 }

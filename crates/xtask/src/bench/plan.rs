@@ -34,7 +34,7 @@ pub(super) const FULL: Plan = Plan {
     starts: 3,
 };
 
-/// A look that takes less than three minutes.
+/// A short look: fewer sizes, shorter rounds.
 pub(super) const QUICK: Plan = Plan {
     round: Duration::from_secs(1),
     pairs: 2,

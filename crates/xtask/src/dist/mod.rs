@@ -1,5 +1,7 @@
 //! `cargo xtask dist`: what is given to operators, in `<target>/dist`.
 
+#[cfg(test)]
+mod links;
 mod sbom;
 
 use std::{
@@ -21,20 +23,10 @@ use crate::{
 /// The shipped package, and the name of its program.
 const PACKAGE: &str = "key-backup-worker";
 
-/// What the archive holds besides the program: files and folders of the repository, and where they go.
-const FILES: [(&str, &str); 11] = [
-    ("LICENSE", ""),
-    ("README.md", ""),
-    ("CHANGELOG.md", ""),
-    ("docs", ""),
-    ("deploy/man", ""),
-    ("deploy/completions", ""),
-    ("deploy/systemd", ""),
-    ("deploy/proxies", ""),
-    ("deploy/postgresql", ""),
-    ("deploy/prometheus", ""),
-    ("deploy/grafana", ""),
-];
+/// What the archive holds besides the program: files and folders of the repository, at the same places, so that links in documents lead
+/// somewhere.
+const FILES: [&str; 7] =
+    ["LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "deploy"];
 
 /// Builds the release and puts the archive, its bill of materials, the Debian package where cargo-deb is installed, and the
 /// checksums of all of them there.
@@ -71,10 +63,8 @@ fn archive(program: &Path, dist: &Path, name: &str) -> Result<()> {
     fs::create_dir(&folder)?;
     // Names of functions stay, for backtraces.
     run_program(Command::new("strip").arg("--strip-debug").arg("-o").arg(folder.join(PACKAGE)).arg(program))?;
-    for (file, place) in FILES {
-        run_program(
-            Command::new("cp").arg("--recursive").arg(workspace().join(file)).arg(folder.join(place)),
-        )?;
+    for file in FILES {
+        run_program(Command::new("cp").arg("--recursive").arg(workspace().join(file)).arg(&folder))?;
     }
     run_program(
         Command::new("tar")

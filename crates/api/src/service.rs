@@ -15,7 +15,10 @@ use crate::{
     ApiError, AppState, ListenerContext, Serves,
     access_log::Exchange,
     client::Client,
-    handlers::{self, Call},
+    handlers::{
+        Call, keys_delete, keys_get, keys_put, metrics, version_delete, version_get, version_post,
+        version_put,
+    },
     limits::Place,
     record::Record,
     reply,
@@ -81,7 +84,7 @@ async fn admitted(
         Some(_) => Some(call.state.enter().await?),
         None => None,
     };
-    let (result, work) = weighed(within(context, Box::pin(answer(call, place, route)))).await;
+    let (result, work) = weighed(within(context, answer(call, place, route))).await;
     record.add_work(&work);
     result
 }
@@ -98,7 +101,7 @@ fn served_route(listener: &ListenerContext, path: &str) -> Route {
     if served { route } else { Route::Unknown }
 }
 
-/// Route and method are checked before the token, as in Synapse.
+/// Route and method are checked before the token, as in Synapse. Each handler is in a box of its own, as large as that one needs.
 async fn answer(call: Call, place: Option<Place>, route: Route) -> Result<HttpResponse, ApiError> {
     if let Some(place) = place {
         call.has_entered(place);
@@ -116,17 +119,17 @@ async fn answer(call: Call, place: Option<Place>, route: Route) -> Result<HttpRe
     match (route, method) {
         (Route::Health, _) => Ok(reply::healthy()),
         (Route::Ready, _) => Ok(reply::readiness(call.state.instance.obstacle())),
-        (Route::Metrics, _) => Ok(handlers::metrics::answer(&call)),
-        (Route::LatestVersion, Method::POST) => handlers::version_post::answer(call).await,
-        (Route::LatestVersion, _) => handlers::version_get::answer(call, None).await,
-        (Route::Version(version), Method::PUT) => handlers::version_put::answer(call, &version).await,
-        (Route::Version(version), Method::DELETE) => handlers::version_delete::answer(call, &version).await,
-        (Route::Version(version), _) => handlers::version_get::answer(call, Some(&version)).await,
-        (Route::Keys { room, session }, Method::PUT) => handlers::keys_put::answer(call, room, session).await,
+        (Route::Metrics, _) => Ok(metrics::answer(&call)),
+        (Route::LatestVersion, Method::POST) => Box::pin(version_post::answer(call)).await,
+        (Route::LatestVersion, _) => Box::pin(version_get::answer(call, None)).await,
+        (Route::Version(version), Method::PUT) => Box::pin(version_put::answer(call, &version)).await,
+        (Route::Version(version), Method::DELETE) => Box::pin(version_delete::answer(call, &version)).await,
+        (Route::Version(version), _) => Box::pin(version_get::answer(call, Some(&version))).await,
+        (Route::Keys { room, session }, Method::PUT) => Box::pin(keys_put::answer(call, room, session)).await,
         (Route::Keys { room, session }, Method::DELETE) => {
-            handlers::keys_delete::answer(call, room, session).await
+            Box::pin(keys_delete::answer(call, room, session)).await
         }
-        (Route::Keys { room, session }, _) => handlers::keys_get::answer(call, room, session).await,
+        (Route::Keys { room, session }, _) => Box::pin(keys_get::answer(call, room, session)).await,
         (Route::Unknown, _) => Err(ApiError::Unrecognized),
     }
 }

@@ -15,7 +15,8 @@ pub(crate) async fn weighed<F: Future>(future: F) -> (F::Output, Work) {
     (output, Work { cpu, ..database.into() })
 }
 
-/// Runs `future` as a part of a request that is measured for itself, and has a span of its own in a trace.
+/// Runs `future` as a part of a request that is measured for itself, and has a span of its own in a trace. A large one had better be pinned
+/// already: in an `async fn` an argument takes its place twice.
 pub(crate) async fn in_block<F: Future>(block: &Block, future: F) -> F::Output {
     let future = pin!(future);
     let (begun, started, before) = (block.begin(), Instant::now(), used_so_far());

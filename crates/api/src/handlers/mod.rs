@@ -66,7 +66,7 @@ impl Call {
         let claim = auth::claim(&self.state, &self.request, &self.client, || self.leave()).await?;
         self.enter_again().await?;
         let block = &self.state.instance.metrics.blocks.authenticate;
-        let requester = auth::requester(&self.state, &claim, self.query(), &self.client);
+        let requester = pin!(auth::requester(&self.state, &claim, self.query(), &self.client));
         let requester = in_block(block, requester).await?;
         // It is set once: a handler asks once.
         let _ = self.record.requester.set(requester.clone());

@@ -61,7 +61,7 @@ impl Databases {
         let checks = has_checks.then(|| factory.pool(1, &outages));
         let shares = shares(settings.max_connections - usize::from(has_checks), threads);
         let abandoned = Arc::new(Semaphore::new(settings.max_connections));
-        let surroundings = Arc::new(Surroundings { outages, abandoned });
+        let surroundings = Arc::new(Surroundings { outages, abandoned, connector: factory.connector() });
         Ok(Self { factory, shares, checks, probes, surroundings, metrics, threads: Mutex::default() })
     }
 

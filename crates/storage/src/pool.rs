@@ -35,6 +35,11 @@ impl PoolFactory {
         Ok(Self { config, connector, session: session_sql(settings) })
     }
 
+    /// The TLS side of connections.
+    pub(crate) fn connector(&self) -> MakeRustlsConnect {
+        self.connector.clone()
+    }
+
     /// A pool of at most that many connections, which are opened when they are needed.
     pub(crate) fn pool(&self, connections: usize, outages: &Arc<Outages>) -> Pool {
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };

@@ -218,3 +218,33 @@ async fn a_probe_has_room_where_the_server_has_no_connection_beyond_cp_max() {
     drop((holder, worker));
     administrator.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
 }
+
+#[tokio::test]
+async fn queries_that_were_given_up_do_not_pile_up_behind_a_lock() {
+    let database = TestDatabase::create().await.unwrap();
+    let alice = database.add_user("alice").await.unwrap();
+    let yaml = database.database_yaml().replace("cp_max: 10", "cp_max: 1");
+    let worker = Worker::configure(binary()).database(&database).yaml(&yaml).start().await.unwrap();
+    let client = worker.client().as_user(&alice.access_token);
+    new_version(&client).await;
+    let (path, body) = (keys("1"), upload(1));
+    let watch = database.connect().await.unwrap();
+    let waiting = async || {
+        let sql = "SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        watch.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    let holder = database.connect().await.unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE e2e_room_keys IN SHARE MODE").await.unwrap();
+    for outages in 1..=3 {
+        refused(client.put(&path, &body)).await;
+        // The first one may go on, beside the connection that `cp_max` allows. For others there is no room.
+        eventually("the end of what was given up", async || waiting().await == 1).await;
+        // No probe confirms it, and it ends when nothing has failed for a while.
+        eventually("the end of the outage", async || said(&worker, ENDS) == outages).await;
+    }
+    assert_eq!(waiting().await, 1);
+    drop(holder);
+    eventually("service", async || client.put(&path, &body).await.unwrap().status == 200).await;
+    assert_eq!(waiting().await, 0);
+}

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadpool_postgres::{Client, Pool, Status};
+use deadpool_postgres::{Client, Pool};
 use futures_util::{TryStreamExt, future::join4};
 use key_backup_metrics::Metrics;
 use key_backup_model::UserId;
@@ -57,8 +57,8 @@ impl Database {
         Self { pool, batches: Arc::default(), surroundings, metrics }
     }
 
-    pub(crate) fn pool_status(&self) -> Status {
-        self.pool.status()
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// How many connections it may have at once.

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadpool_postgres::Pool;
+use deadpool_postgres::{Object, Pool};
 use key_backup_metrics::{Metrics, PoolStatus};
 use tokio::{sync::Semaphore, time::timeout};
 use tokio_postgres::SimpleQueryMessage;
@@ -30,12 +30,12 @@ const PROBE_LIMIT: Duration = Duration::from_millis(1400);
 const BETWEEN_PROBES: Duration = Duration::from_millis(250);
 
 /// Gives each thread its part of the connections; together they never have more than Synapse's `cp_max`, one of which is
-/// kept for the worker's own checks.
+/// kept for the worker's own checks. Probes, which are made only while something is wrong, come on top, one at a time.
 pub struct Databases {
     factory: PoolFactory,
     shares: Vec<usize>,
     checks: Option<Pool>,
-    /// Asks whether the server is there again: the pool of the checks where there is one.
+    /// Makes the connections of probes: these must not wait for anything that may itself be held up.
     probes: Pool,
     surroundings: Arc<Surroundings>,
     metrics: Arc<Metrics>,
@@ -58,10 +58,10 @@ impl Databases {
         let has_checks = settings.max_connections > 1;
         let outages = Arc::new(Outages::default());
         let probes = factory.pool(1, &outages);
-        let checks = has_checks.then(|| probes.clone());
+        let checks = has_checks.then(|| factory.pool(1, &outages));
         let shares = shares(settings.max_connections - usize::from(has_checks), threads);
         let abandoned = Arc::new(Semaphore::new(settings.max_connections));
-        let surroundings = Arc::new(Surroundings { outages, abandoned });
+        let surroundings = Arc::new(Surroundings { outages, abandoned, connector: factory.connector() });
         Ok(Self { factory, shares, checks, probes, surroundings, metrics, threads: Mutex::default() })
     }
 
@@ -96,9 +96,18 @@ impl Databases {
             outages.next().await;
             let mut begun = Instant::now();
             while !outages.probed(probe(&self.probes).await, begun) {
+                self.forget_distrusted();
                 tokio::time::sleep(BETWEEN_PROBES).await;
                 begun = Instant::now();
             }
+        }
+    }
+
+    /// Ends idle connections that would not be handed out again: the server may have none to spare for the next probe.
+    fn forget_distrusted(&self) {
+        let threads = self.begun();
+        for pool in threads.values().map(Database::pool).chain(&self.checks) {
+            pool.retain(|_, metrics| self.surroundings.outages.trusts(metrics.created));
         }
     }
 
@@ -110,9 +119,7 @@ impl Databases {
     pub fn observe_pools(&self) {
         let mut sum = PoolStatus::default();
         let threads = self.begun();
-        for status in
-            threads.values().map(Database::pool_status).chain(self.checks.as_ref().map(Pool::status))
-        {
+        for status in threads.values().map(Database::pool).chain(&self.checks).map(Pool::status) {
             sum.open += status.size;
             sum.idle += status.available;
             sum.waiting += status.waiting;
@@ -128,11 +135,10 @@ impl Databases {
     }
 }
 
-/// Asks the server on a new connection: an old one may be dead, or lead elsewhere.
+/// Asks the server on a new connection, which is not kept: an old one may be dead, or lead elsewhere.
 async fn probe(pool: &Pool) -> Probe {
-    pool.retain(|_, _| false);
     let ask = async {
-        let client = pool.get().await.ok()?;
+        let client = Object::take(pool.get().await.ok()?);
         client.simple_query("SHOW transaction_read_only").await.ok()
     };
     let Ok(Some(answer)) = timeout(PROBE_LIMIT, ask).await else { return Probe::Away };

@@ -17,6 +17,7 @@ use tokio::{
     time::{error::Elapsed, timeout},
 };
 use tokio_postgres::Error;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{
     StorageError,
@@ -31,6 +32,9 @@ const AFTERLIFE: Duration = Duration::from_mins(1);
 /// How long its place in the pool is kept for it: most queries are over in a moment, and a new connection costs more than that.
 const SOON: Duration = Duration::from_millis(100);
 
+/// How long it may take to cancel such a query.
+const CANCEL_LIMIT: Duration = Duration::from_secs(2);
+
 /// A connection of a pool. Dropped in the middle of a query it does not go back to the pool, where the next one would wait behind that query.
 pub(crate) struct Lease {
     /// `None` only while it is dropped.
@@ -44,6 +48,8 @@ pub(crate) struct Surroundings {
     pub(crate) outages: Arc<Outages>,
     /// How many connections may exist besides those in the pool, because a query on them has not ended.
     pub(crate) abandoned: Arc<Semaphore>,
+    /// For the connections on which queries are cancelled.
+    pub(crate) connector: MakeRustlsConnect,
 }
 
 impl Lease {
@@ -112,15 +118,20 @@ async fn outlive(client: Client, pool: Arc<Surroundings>) {
     }
     let Ok(_place) = pool.abandoned.try_acquire() else {
         if !pool.ends(&client, AFTERLIFE).await {
+            pool.cancel(&client).await;
             drop(Object::take(client));
         }
         return;
     };
     let opened = Object::metrics(&client).created;
     let client = Object::take(client);
-    tokio::select! {
-        _ = timeout(AFTERLIFE, has_ended(&client)) => {}
-        () = pool.outages.distrusts(opened) => {}
+    // A query that is only slow, as the deletion of a very large backup, raises a suspicion itself: that alone must not end it.
+    let ended = tokio::select! {
+        ended = timeout(AFTERLIFE, has_ended(&client)) => ended.is_ok(),
+        () = pool.outages.loses(opened) => false,
+    };
+    if !ended {
+        pool.cancel(&client).await;
     }
 }
 
@@ -131,6 +142,18 @@ impl Surroundings {
             ended = timeout(limit, has_ended(client)) => ended.unwrap_or(false),
             () = self.outages.distrusts(Object::metrics(client).created) => false,
         }
+    }
+
+    /// Ends the query on a connection that is to be closed, as well as can be done: a query that waits for a lock does not notice that
+    /// its connection is closed. The connection must not be used again, or the next query might be ended in its place.
+    async fn cancel(&self, client: &ClientWrapper) {
+        let cancel = async {
+            if client.cancel_token().cancel_query(self.connector.clone()).await.is_ok() {
+                has_ended(client).await;
+            }
+        };
+        // Where the server is away, nothing goes on there either.
+        let _ = timeout(CANCEL_LIMIT, cancel).await;
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Outages {
     started: Instant,
     /// Connections that were opened before this moment may be dead without a sign of it.
     trusted_since: watch::Sender<Instant>,
+    /// The same, as far as probes have confirmed an outage: such connections lead nowhere.
+    lost_until: watch::Sender<Instant>,
 }
 
 /// From the first failure on.
@@ -65,6 +67,7 @@ impl Default for Outages {
             last_success: AtomicU64::new(0),
             started: Instant::now(),
             trusted_since: watch::Sender::new(Instant::now()),
+            lost_until: watch::Sender::new(Instant::now()),
         }
     }
 }
@@ -131,6 +134,9 @@ impl Outages {
         if changed {
             // Idle connections lead to where the server was: they are replaced when they are needed next.
             self.trusted_since.send_replace(begun);
+            if outage.confirmed {
+                self.lost_until.send_replace(begun);
+            }
         }
         let over = probe == Probe::Writable && (outage.confirmed || outage.last_failure.elapsed() > QUIET);
         if over {
@@ -153,13 +159,22 @@ impl Outages {
 
     /// Waits until a connection that was opened then is not trusted any more.
     pub(crate) async fn distrusts(&self, opened: Instant) {
-        let mut trusted_since = self.trusted_since.subscribe();
-        // The sender lives as long as `self`.
-        let _ = trusted_since.wait_for(|since| opened < *since).await;
+        passes(&self.trusted_since, opened).await;
+    }
+
+    /// Waits until a connection that was opened then is older than a confirmed change of the server's state.
+    pub(crate) async fn loses(&self, opened: Instant) {
+        passes(&self.lost_until, opened).await;
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Outage>> {
         // A thread that panicked here cannot have left it half changed.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits until a limit is later than that moment.
+async fn passes(limit: &watch::Sender<Instant>, moment: Instant) {
+    // The sender lives as long as the borrow.
+    let _ = limit.subscribe().wait_for(|limit| moment < *limit).await;
 }

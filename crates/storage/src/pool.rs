@@ -35,15 +35,16 @@ impl PoolFactory {
         Ok(Self { config, connector, session: session_sql(settings) })
     }
 
+    /// The TLS side of connections.
+    pub(crate) fn connector(&self) -> MakeRustlsConnect {
+        self.connector.clone()
+    }
+
     /// A pool of at most that many connections, which are opened when they are needed.
     pub(crate) fn pool(&self, connections: usize, outages: &Arc<Outages>) -> Pool {
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_connect(self.config.clone(), Quiet(self.connector.clone()), manager);
-        let session = self.session.clone();
-        let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| {
-            let session = session.clone();
-            Box::pin(async move { client.batch_execute(&session).await.map_err(HookError::Backend) })
-        });
+        let session = Session { connector: self.connector.clone(), sql: self.session.clone() };
+        let manager = Manager::from_connect(self.config.clone(), session, manager);
         let outages = Arc::clone(outages);
         let is_usable = Hook::sync_fn(move |client: &mut ClientWrapper, metrics| {
             let usable = !client.is_closed() && outages.trusts(metrics.created);
@@ -52,7 +53,6 @@ impl PoolFactory {
         Pool::builder(manager)
             .max_size(connections)
             .runtime(Runtime::Tokio1)
-            .post_create(set_up)
             .pre_recycle(is_usable)
             .build()
             .expect("a runtime is given, which is all that the builder asks for")
@@ -87,21 +87,25 @@ pub(crate) async fn lease(
 /// What kept the pool from making a connection, without the pool's own words around it: they are not an operator's, and repeat what is in them.
 fn cause(error: PoolError) -> Arc<dyn std::error::Error + Send + Sync> {
     match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => Arc::new(error),
+        PoolError::Backend(error) => Arc::new(error),
         PoolError::Timeout(_) => Arc::new(io::Error::other("connecting took too long")),
         error => Arc::new(error),
     }
 }
 
-/// Makes connections, and says nothing when one ends: outages are told once, and not for each connection.
-struct Quiet(MakeRustlsConnect);
+/// Makes connections and sets them up: both within the time that the pool gives to a new connection, as a pooler may take logins while its
+/// server is away. Says nothing when one ends: outages are told once, and not for each connection.
+struct Session {
+    connector: MakeRustlsConnect,
+    sql: String,
+}
 
-impl Connect for Quiet {
+impl Connect for Session {
     fn connect(
         &self,
         config: &Config,
     ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + '_>> {
-        let (config, connector) = (config.clone(), self.0.clone());
+        let (config, connector) = (config.clone(), self.connector.clone());
         Box::pin(async move {
             let (client, connection) = config.connect(connector).await?;
             let task = tokio::spawn(async move {
@@ -109,6 +113,7 @@ impl Connect for Quiet {
                     tracing::debug!("a database connection ended: {}", chain(&error));
                 }
             });
+            client.batch_execute(&self.sql).await?;
             Ok((client, task))
         })
     }

@@ -6,6 +6,7 @@ mod common;
 mod failover;
 mod network;
 mod overload;
+mod pooler;
 mod postgres;
 mod rates;
 mod slow_clients;

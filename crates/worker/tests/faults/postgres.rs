@@ -1,20 +1,20 @@
 //! A PostgreSQL that is stopped, frozen, read-only, full, or held up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use key_backup_testkit::{
     Account, TestDatabase, Worker,
     http::{Client, Connection, Request},
-    services::{Durability, Postgres, Shutdown},
+    services::{Durability, Postgres, Redis, Shutdown},
     temporary_folder,
 };
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::{
-    BACK, BEGINS, ENDS, VERSION, assert_healthy, binary, eventually, fill, keys, new_version, readiness,
-    refused, said, upload, version_body, within,
+    BACK, BEGINS, ENDS, PROMPTLY, VERSION, assert_healthy, binary, eventually, fill, keys, new_version,
+    readiness, refused, said, upload, version_body, within,
 };
 
 /// A worker on a server of its own.
@@ -192,4 +192,93 @@ async fn a_restore_that_is_under_way_when_the_server_goes_away_is_broken_off() {
     within(BACK, "service", async || client.get(VERSION).await.unwrap().status == 200).await;
     let whole = client.get(&keys("1")).await.unwrap().json().unwrap();
     assert_eq!(whole["rooms"]["!room"]["sessions"].as_object().unwrap().len(), KEYS);
+}
+
+#[tokio::test]
+async fn what_holds_up_the_worker_s_own_checks_is_no_reason_to_refuse_requests() {
+    let folder = temporary_folder().unwrap();
+    let redis = Redis::start(&folder.path().join("redis")).await.unwrap();
+    let database = TestDatabase::create().await.unwrap();
+    let alice = database.add_user("alice").await.unwrap();
+    let yaml = redis.address().redis_yaml();
+    let worker = Worker::configure(binary()).database(&database).yaml(&yaml).start().await.unwrap();
+    let client = worker.client().as_user(&alice.access_token);
+    new_version(&client).await;
+    eventually("readiness", async || readiness(&worker).await == 200).await;
+    let holder = database.connect().await.unwrap();
+    // The watch for logouts reads it.
+    let lock = "BEGIN; LOCK TABLE cache_invalidation_stream_by_instance";
+    holder.batch_execute(lock).await.unwrap();
+    eventually("a suspicion", async || said(&worker, BEGINS) == 1).await;
+    // Meanwhile the watch asks again, which takes as long as any query may, and probes are made. No request is answered that would show
+    // that the server is there.
+    let start = Instant::now();
+    while start.elapsed() < PROMPTLY {
+        assert_eq!(readiness(&worker).await, 200, "{}", worker.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(client.get(VERSION).await.unwrap().status, 200);
+    drop(holder);
+    eventually("the end", async || said(&worker, ENDS) == 1).await;
+}
+
+#[tokio::test]
+async fn a_probe_has_room_where_the_server_has_no_connection_beyond_cp_max() {
+    let database = TestDatabase::create().await.unwrap();
+    let users = join_all(["alice", "bob"].map(|user| database.add_user(user))).await;
+    let administrator = database.connect().await.unwrap();
+    let role = format!("{}_limited", database.name());
+    let sql = format!(
+        "CREATE ROLE {role} LOGIN CONNECTION LIMIT 4; GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"
+    );
+    administrator.batch_execute(&sql).await.unwrap();
+    let yaml = database.database_yaml().replace("user: postgres", &format!("user: {role}"));
+    let yaml = yaml.replace("cp_max: 10", "cp_max: 4");
+    assert!(yaml.contains(&role) && yaml.contains("cp_max: 4"), "{yaml}");
+    let worker = Worker::configure(binary()).database(&database).yaml(&yaml).start().await.unwrap();
+    let clients: Vec<_> =
+        users.iter().map(|user| worker.client().as_user(&user.as_ref().unwrap().access_token)).collect();
+    for client in &clients {
+        new_version(client).await;
+    }
+    // All of its connections are open, and idle.
+    join_all((0..40).map(|number| clients[number % 2].get(VERSION))).await;
+    let holder = database.connect().await.unwrap();
+    let alice = &users[0].as_ref().unwrap().user_id;
+    holder.execute("SELECT pg_advisory_lock(27490, hashtext($1))", &[alice]).await.unwrap();
+    refused(clients[0].put(&keys("1"), &upload(1))).await;
+    eventually("readiness", async || readiness(&worker).await == 200).await;
+    eventually("service", async || clients[1].get(VERSION).await.unwrap().status == 200).await;
+    drop((holder, worker));
+    administrator.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn queries_that_were_given_up_do_not_pile_up_behind_a_lock() {
+    let database = TestDatabase::create().await.unwrap();
+    let alice = database.add_user("alice").await.unwrap();
+    let yaml = database.database_yaml().replace("cp_max: 10", "cp_max: 1");
+    let worker = Worker::configure(binary()).database(&database).yaml(&yaml).start().await.unwrap();
+    let client = worker.client().as_user(&alice.access_token);
+    new_version(&client).await;
+    let (path, body) = (keys("1"), upload(1));
+    let watch = database.connect().await.unwrap();
+    let waiting = async || {
+        let sql = "SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        watch.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    let holder = database.connect().await.unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE e2e_room_keys IN SHARE MODE").await.unwrap();
+    for outages in 1..=3 {
+        refused(client.put(&path, &body)).await;
+        // The first one may go on, beside the connection that `cp_max` allows. For others there is no room.
+        eventually("the end of what was given up", async || waiting().await == 1).await;
+        // No probe confirms it, and it ends when nothing has failed for a while.
+        eventually("the end of the outage", async || said(&worker, ENDS) == outages).await;
+    }
+    assert_eq!(waiting().await, 1);
+    drop(holder);
+    eventually("service", async || client.put(&path, &body).await.unwrap().status == 200).await;
+    assert_eq!(waiting().await, 0);
 }

@@ -23,6 +23,7 @@ use crate::{
     StorageError,
     error::{chain, is_outage},
     outage::Outages,
+    pool::PATIENCE,
     usage,
 };
 
@@ -68,17 +69,20 @@ impl Lease {
         statements: impl Future<Output = Result<T, Error>>,
     ) -> Result<Result<T, Error>, StorageError> {
         self.in_query.store(true, Ordering::Relaxed);
-        let result = timeout(usage::remaining(), statements).await;
+        let limit = usage::remaining();
+        let result = timeout(limit, statements).await;
         self.in_query.store(result.is_err(), Ordering::Relaxed);
         if self.pool.outages.trusts(self.opened()) {
-            self.report(&result);
+            self.report(&result, limit);
         }
         result.map_err(|elapsed| StorageError::Unavailable { desc, source: Arc::new(elapsed) })
     }
 
-    /// What fails on a connection from before an outage belongs to that outage.
-    fn report<T>(&self, result: &Result<Result<T, Error>, Elapsed>) {
+    /// What fails on a connection from before an outage belongs to that outage. A query that was given little time, as the request had spent
+    /// the rest on waiting for its turn, says nothing about the server.
+    fn report<T>(&self, result: &Result<Result<T, Error>, Elapsed>, limit: Duration) {
         match result {
+            Err(_) if limit < PATIENCE => {}
             Err(_) => self.pool.outages.failed(&"a query took too long"),
             Ok(Err(error)) if is_outage(error) => self.pool.outages.failed(&chain(error)),
             Ok(_) => self.pool.outages.succeeded(),

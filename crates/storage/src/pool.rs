@@ -6,7 +6,7 @@ use deadpool_postgres::{
     ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod,
     Runtime, TimeoutType, Timeouts,
 };
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -64,19 +64,20 @@ impl PoolFactory {
 /// # Errors
 ///
 /// [`StorageError::Unavailable`] while PostgreSQL is known to be away, or if there is no new connection to be had; [`StorageError::Busy`] if
-/// none became free in time.
+/// none became free, or the request's time for the database is over.
 pub(crate) async fn lease(
     pool: &Pool,
     surroundings: &Arc<Surroundings>,
     desc: &'static str,
 ) -> Result<Lease, StorageError> {
     surroundings.outages.refuse(desc)?;
-    let patience = Some(usage::remaining().min(PATIENCE));
-    let timeouts = Timeouts { wait: patience, create: patience, recycle: patience };
-    match pool.timeout_get(&timeouts).await {
-        Ok(client) => Ok(Lease::new(client, Arc::clone(surroundings))),
-        Err(PoolError::Timeout(TimeoutType::Wait)) => Err(StorageError::Busy { desc }),
-        Err(error) => {
+    let remaining = usage::remaining();
+    let timeouts = Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: None };
+    match timeout(remaining, pool.timeout_get(&timeouts)).await {
+        Ok(Ok(client)) => Ok(Lease::new(client, Arc::clone(surroundings))),
+        // A request that had little time left says nothing about the server.
+        Err(_) | Ok(Err(PoolError::Timeout(TimeoutType::Wait))) => Err(StorageError::Busy { desc }),
+        Ok(Err(error)) => {
             let source = cause(error);
             surroundings.outages.failed(&chain(&*source));
             Err(StorageError::Unavailable { desc, source })
@@ -124,11 +125,11 @@ fn session_sql(settings: &DatabaseSettings) -> String {
     // Left to itself PostgreSQL plans our statements anew on every execution, which doubles their cost.
     let mut sql = String::from("SET plan_cache_mode = force_generic_plan;");
     let mut set = |name: &str, value: &str| write!(sql, "SET {name} = {value};").unwrap_or_default();
-    if let Some(timeout) = settings.statement_timeout {
-        set("statement_timeout", &timeout.as_millis().to_string());
+    if let Some(limit) = settings.statement_timeout {
+        set("statement_timeout", &limit.as_millis().to_string());
     }
-    if let Some(timeout) = settings.idle_in_transaction_session_timeout {
-        set("idle_in_transaction_session_timeout", &timeout.as_millis().to_string());
+    if let Some(limit) = settings.idle_in_transaction_session_timeout {
+        set("idle_in_transaction_session_timeout", &limit.as_millis().to_string());
     }
     if !settings.synchronous_commit {
         set("synchronous_commit", "off");

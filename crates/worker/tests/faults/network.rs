@@ -122,6 +122,8 @@ async fn a_server_that_is_too_slow_for_all_that_is_asked_holds_nobody_up_for_lon
     assert!(statuses.contains(&503), "there has to be too much to do: {statuses:?}");
     let busy = distant.worker.metric("key_backup_storage_errors_total", &["kind=\"busy\""]).await.unwrap();
     assert!(busy > 0, "others have to be waited for in vain");
+    // To be too slow for so much is no outage: all connections would be thrown away in the middle of it.
+    assert_eq!(said(&distant.worker, BEGINS), 0, "{}", distant.worker.log());
     assert_healthy(&distant.worker).await;
     distant.proxy.heal().await.unwrap();
     for client in &clients {

@@ -38,7 +38,7 @@ pub use keys::{Deleted, FoundKey, GetOutcome, Selection};
 pub use privileges::Privileges;
 pub use put::{PutOutcome, Upload};
 pub use rate_override::RateOverride;
-pub use restore::{Page, PlacedKey, Position};
+pub use restore::{Page, PlacedKey, Position, Visited};
 pub use schema::SchemaMismatch;
 pub use settings::{
     ChannelBinding, ClientCertificate, ConnectionSettings, DatabaseSettings, Host, Keepalives,

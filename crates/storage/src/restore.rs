@@ -27,10 +27,10 @@ pub struct PlacedKey<'a> {
 }
 
 impl<'a> PlacedKey<'a> {
-    /// `None` for the row of a version without keys.
+    /// `None` for the row of a version without keys, and for a key whose `session_data` was left out.
     fn from_row(row: &'a Row) -> Option<Self> {
-        let room_id: Option<&str> = row.get(0);
-        Some(Self { room_id: room_id?, session_id: row.get(1), key: StoredKey::from_row(row, 2) })
+        let (room_id, key): (Option<&str>, _) = (row.get(0), StoredKey::from_row_if_whole(row, 2)?);
+        Some(Self { room_id: room_id?, session_id: row.get(1), key })
     }
 }
 
@@ -54,6 +54,15 @@ pub struct Page {
     pub keys: u32,
     /// Where to go on, or `None` if nothing is left.
     pub next: Option<Position>,
+}
+
+/// What was visited at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visited {
+    /// How many keys.
+    pub keys: u32,
+    /// Whether they are all that the version has.
+    pub all: bool,
 }
 
 /// The version is part of each page's statement: a page of a version that vanished has no row at all, not even the
@@ -83,14 +92,20 @@ const NEXT: Query = page!("AND (room_id, session_id) > ($4, $5)");
 const FIRST_OF_ROOM: Query = page!("AND room_id = $4");
 const NEXT_OF_ROOM: Query = page!("AND room_id = $4 AND session_id > $5");
 
-/// In the order in which the table has them, which costs PostgreSQL half of what the order of an index does.
+/// What [`Database::all_keys`] visits at the most.
+const AT_ONCE: u32 = 12_288;
+
+/// In the order in which the table has them, which costs PostgreSQL half of what the order of an index does. The limit, one more than
+/// [`AT_ONCE`], is no parameter: PostgreSQL would take one that it does not know for a reason to prefer the index.
 const ALL: Query = Query {
     desc: "get_e2e_room_keys",
     verb: "SELECT",
-    sql: "SELECT k.room_id, k.session_id, k.first_message_index, k.forwarded_count, k.is_verified, k.session_data
+    sql: "SELECT k.room_id, k.session_id, k.first_message_index, k.forwarded_count, k.is_verified,
+                 CASE WHEN octet_length(k.session_data) <= 2048 THEN k.session_data END
             FROM e2e_room_keys_versions v
             LEFT JOIN e2e_room_keys k ON k.user_id = v.user_id AND k.version = v.version
-           WHERE v.user_id = $1 AND v.version = $2 AND v.deleted = 0",
+           WHERE v.user_id = $1 AND v.version = $2 AND v.deleted = 0
+           LIMIT 12289",
 };
 
 impl Database {
@@ -134,7 +149,8 @@ impl Database {
         Ok(page)
     }
 
-    /// Visits all keys of a version in any order. `None` if there is no such version; else how many keys there were.
+    /// Visits the keys of a version in any order, if they are no more than 12,288, and none has more than 2 KiB of `session_data`: else
+    /// only some of them, so that little is read in vain. `None` if there is no such version.
     ///
     /// # Errors
     ///
@@ -144,16 +160,22 @@ impl Database {
         user: &UserId,
         version: BackupVersion,
         mut visit: impl FnMut(&PlacedKey<'_>),
-    ) -> Result<Option<u32>, StorageError> {
-        let mut keys = None;
+    ) -> Result<Option<Visited>, StorageError> {
+        let mut visited = None;
         self.visit(ALL, &[&user.as_str(), &version.to_column()], |row| {
-            let keys = keys.get_or_insert(0);
-            if let Some(placed) = PlacedKey::from_row(row) {
-                *keys += 1;
-                visit(&placed);
+            let visited = visited.get_or_insert(Visited { keys: 0, all: true });
+            if row.get::<_, Option<&str>>(0).is_none() {
+                return;
+            }
+            match PlacedKey::from_row(row) {
+                Some(placed) if visited.keys < AT_ONCE => {
+                    visited.keys += 1;
+                    visit(&placed);
+                }
+                _ => visited.all = false,
             }
         })
         .await?;
-        Ok(keys)
+        Ok(visited)
     }
 }

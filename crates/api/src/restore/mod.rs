@@ -1,7 +1,8 @@
 //! The body of a restore, written row by row while the rows come from PostgreSQL.
 //!
 //! A backup that is known to be small is read in the order of the table, which is cheap, sorted into rooms in memory, and sent whole: see
-//! `grouped`. Any other streams in pages that are read in the order of an index: see `pages`.
+//! `grouped`. Any other streams in pages that are read in the order of an index: see `pages`. So does one that turns out to be larger than was
+//! known: nothing of it has been sent by then.
 
 mod grouped;
 mod pages;
@@ -51,14 +52,17 @@ pub(crate) async fn answer(
     let place = call.restore_place().await?;
     let restore =
         Restore { state: call.state, record: call.record, protocol, user, version, room, _place: place };
-    match restore.memory().await {
-        Some(memory) => grouped::answer(&restore, memory).await,
-        None => pages::answer(restore).await,
+    if let Some(memory) = restore.memory().await
+        && let Some(answer) = grouped::answer(&restore, memory).await?
+    {
+        return Ok(answer);
     }
+    pages::answer(restore).await
 }
 
 impl Restore {
-    /// Memory for all keys at once, if it is known how many they are, and there is enough of it.
+    /// Memory for all keys at once, if it is known how many they are, and there is enough of it. What is known may be old by now: whoever
+    /// takes more than the memory is stopped while it reads.
     async fn memory(&self) -> Option<Memory> {
         if self.room.is_some() {
             return None;

@@ -15,6 +15,8 @@ const LARGEST: usize = 64 << 10;
 pub(super) struct Pieces {
     full: Vec<Bytes>,
     length: usize,
+    /// What the full ones take, in bytes, with what of them stayed empty.
+    taken: usize,
     open: Vec<u8>,
 }
 
@@ -23,9 +25,15 @@ impl Pieces {
     pub(super) fn with_space(&mut self, bytes: usize) -> &mut Vec<u8> {
         if self.open.capacity() - self.open.len() < bytes {
             self.seal();
-            self.open.reserve_exact(bytes.max(self.length.clamp(SMALLEST, LARGEST)));
+            // No more than a fifth of it all stays empty in the last piece.
+            self.open.reserve_exact(bytes.max((self.length / 4).clamp(SMALLEST, LARGEST)));
         }
         &mut self.open
+    }
+
+    /// The memory that they take, in bytes.
+    pub(super) fn taken(&self) -> usize {
+        self.taken + self.open.capacity()
     }
 
     /// All that was written.
@@ -37,6 +45,7 @@ impl Pieces {
     fn seal(&mut self) {
         let full = mem::take(&mut self.open);
         self.length += full.len();
+        self.taken += full.capacity();
         if !full.is_empty() {
             self.full.push(full.into());
         }

@@ -43,10 +43,11 @@ impl Local {
 
     pub(super) fn set(&self, user: &UserId, known: &Known, count: KeyCount, is_current: bool) {
         let generation = known.local_generation;
-        if generation != self.generation() {
-            return;
-        }
         self.users.entry_by_ref(user).and_compute_with(|entry| {
+            // Not before: while it waited to get in here, others may have remembered counts of a new generation.
+            if generation != self.generation() {
+                return Op::Nop;
+            }
             let mut remembered = entry
                 .map(moka::Entry::into_value)
                 .filter(|remembered| self.is_good(remembered))
@@ -81,6 +82,8 @@ impl Local {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use key_backup_metrics::Layer;
     use key_backup_model::Etag;
 
@@ -137,6 +140,38 @@ mod tests {
         local.next_generation();
         local.set(&user, &known(&local, &user), pair(1, 5, 40), true);
         local.set(&user, &before, pair(1, 6, 50), true);
+        assert_eq!(local.get(&user, None), Some(pair(1, 5, 40)));
+    }
+
+    /// Whether a thread, by its folder in `/proc`, waits for something.
+    fn waits(thread: &Path) -> bool {
+        let stat = std::fs::read_to_string(thread.join("stat")).unwrap();
+        stat.rsplit_once(')').unwrap().1.starts_with(" S")
+    }
+
+    #[test]
+    fn who_waited_while_a_room_was_deleted_and_others_counted_anew_is_not_believed() {
+        let (local, user) = (Local::new(LONG), user());
+        let before = known(&local, &user);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            local.users.entry_by_ref(&user).and_compute_with(|_| {
+                scope.spawn(|| {
+                    sender
+                        .send(Path::new("/proc").join(std::fs::read_link("/proc/thread-self").unwrap()))
+                        .unwrap();
+                    local.set(&user, &before, pair(1, 6, 50), true);
+                });
+                let (thread, start) = (receiver.recv().unwrap(), Instant::now());
+                while !waits(&thread) {
+                    assert!(start.elapsed() < Duration::from_secs(20), "it does not wait");
+                    std::thread::yield_now();
+                }
+                local.next_generation();
+                let (generation, counts) = (local.generation(), vec![pair(1, 5, 40)]);
+                Op::Put(Remembered { generation, since: Instant::now(), counts })
+            });
+        });
         assert_eq!(local.get(&user, None), Some(pair(1, 5, 40)));
     }
 

@@ -15,13 +15,18 @@ use crate::common::{Fixture, SOON, VERSION, binary, eventually, key, keys, new_v
 const HUGE: (i32, i32) = (40_000, 2_500);
 
 /// Writes keys by SQL: `count` of them in 100 rooms, each with so many bytes of `session_data`.
-async fn fill(database: &TestDatabase, user: &str, (count, bytes): (i32, i32)) {
+async fn fill(database: &TestDatabase, user: &str, keys: (i32, i32)) {
+    fill_from(database, user, 1, keys).await;
+}
+
+/// The same, with the numbers from `first` on.
+async fn fill_from(database: &TestDatabase, user: &str, first: i32, (count, bytes): (i32, i32)) {
     let sql = r#"
         INSERT INTO e2e_room_keys
             (user_id, version, room_id, session_id, first_message_index, forwarded_count, is_verified, session_data)
         SELECT $1, 1, '!room' || n % 100, 'session' || n, n, 0, false, '{"mac":"' || repeat('x', $3) || '"}'
-          FROM generate_series(1, $2) n"#;
-    database.connect().await.unwrap().execute(sql, &[&user, &count, &bytes]).await.unwrap();
+          FROM generate_series($4::int, $4::int + $2::int - 1) n"#;
+    database.connect().await.unwrap().execute(sql, &[&user, &count, &bytes, &first]).await.unwrap();
 }
 
 /// A worker and a version that holds these keys.
@@ -115,6 +120,37 @@ async fn restores_that_find_no_memory_left_stream_and_those_after_find_it_again(
         response.header("Content-Length").is_some()
     })
     .await;
+}
+
+/// Whether a restore of all keys came in one piece, with its length.
+async fn comes_at_once(fixture: &Fixture, keys_in_it: i32) -> bool {
+    let response = fixture.as_alice().get(&keys("1")).await.unwrap();
+    let rooms = ok(&response);
+    let rooms = rooms["rooms"].as_object().unwrap();
+    let sessions = rooms.values().map(|room| room["sessions"].as_object().unwrap().len());
+    assert_eq!(sessions.sum::<usize>(), usize::try_from(keys_in_it).unwrap());
+    response.header("Content-Length").is_some()
+}
+
+#[tokio::test]
+async fn a_backup_that_has_grown_since_its_keys_were_counted_streams() {
+    let fixture = Fixture::start().await;
+    fixture.new_version().await;
+    assert_eq!(ok(&fixture.as_alice().get(VERSION).await.unwrap())["count"], 0);
+    // Another instance may have written them.
+    fill(&fixture.database, &fixture.alice.user_id, (9_000, 735)).await;
+    assert!(comes_at_once(&fixture, 9_000).await, "it fits, whatever was known");
+    fill_from(&fixture.database, &fixture.alice.user_id, 9_001, (21_000, 735)).await;
+    assert!(!comes_at_once(&fixture, 30_000).await);
+}
+
+#[tokio::test]
+async fn keys_that_take_more_memory_than_was_thought_stream() {
+    for (count, bytes, at_once) in [(4_000, 2_000, true), (10_000, 2_000, false), (4_000, 2_100, false)] {
+        let fixture = filled((count, bytes)).await;
+        assert_eq!(ok(&fixture.as_alice().get(VERSION).await.unwrap())["count"], count);
+        assert_eq!(comes_at_once(&fixture, count).await, at_once, "{count} keys of {bytes} bytes");
+    }
 }
 
 #[tokio::test]

@@ -9,4 +9,5 @@ mod overload;
 mod postgres;
 mod rates;
 mod slow_clients;
+mod slow_tls_clients;
 mod stopping;

@@ -5,7 +5,7 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Instant,
 };
 
@@ -56,6 +56,19 @@ impl<T> ClientStream<T> {
         io::ErrorKind::TimedOut.into()
     }
 
+    /// Nothing can be written until the client has taken something: it has to keep its pace.
+    fn waits_for_client<R>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<R>> {
+        let pace = self.taking.get_or_insert_with(|| self.instance.limits.pace());
+        if !pace.is_kept() {
+            return Poll::Ready(Err(self.too_slow("slow_answer")));
+        }
+        let deadline = pace.deadline();
+        if self.has_come(deadline, context) {
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
     /// Whether that moment has come; if not, this task is woken then.
     fn has_come(&mut self, moment: Instant, context: &mut Context<'_>) -> bool {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(moment.into())));
@@ -102,32 +115,33 @@ impl<T: AsyncRead + Unpin> AsyncRead for ClientStream<T> {
 impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if let Poll::Ready(written) = Pin::new(&mut this.io).poll_write(context, bytes) {
-            if let (Some(pace), Ok(written)) = (&mut this.taking, &written) {
-                pace.moved(*written);
-            }
-            return Poll::Ready(written);
+        let Poll::Ready(written) = Pin::new(&mut this.io).poll_write(context, bytes) else {
+            return this.waits_for_client(context);
+        };
+        if let (Some(pace), Ok(written)) = (&mut this.taking, &written) {
+            pace.moved(*written);
         }
-        let pace = this.taking.get_or_insert_with(|| this.instance.limits.pace());
-        if !pace.is_kept() {
-            return Poll::Ready(Err(this.too_slow("slow_answer")));
-        }
-        let deadline = pace.deadline();
-        if this.has_come(deadline, context) {
-            context.waker().wake_by_ref();
-        }
-        Poll::Pending
+        Poll::Ready(written)
     }
 
+    /// Under TLS an answer, or the end of it, may have been written and still not be with the kernel.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(Pin::new(&mut this.io).poll_flush(context))?;
-        // The kernel has taken everything: it is not the client whom we wait for.
-        this.taking = None;
-        Poll::Ready(Ok(()))
+        match Pin::new(&mut this.io).poll_flush(context) {
+            Poll::Pending => this.waits_for_client(context),
+            flushed => {
+                // The kernel has taken everything: it is not the client whom we wait for.
+                this.taking = None;
+                flushed
+            }
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(context)
+        let this = self.get_mut();
+        match Pin::new(&mut this.io).poll_shutdown(context) {
+            Poll::Pending => this.waits_for_client(context),
+            shut_down => shut_down,
+        }
     }
 }

@@ -10,4 +10,5 @@ mod pooler;
 mod postgres;
 mod rates;
 mod slow_clients;
+mod slow_tls_clients;
 mod stopping;

@@ -129,7 +129,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
         let this = self.get_mut();
         match Pin::new(&mut this.io).poll_flush(context) {
             Poll::Pending => this.waits_for_client(context),
-            flushed => {
+            flushed @ Poll::Ready(_) => {
                 // The kernel has taken everything: it is not the client whom we wait for.
                 this.taking = None;
                 flushed
@@ -141,7 +141,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
         let this = self.get_mut();
         match Pin::new(&mut this.io).poll_shutdown(context) {
             Poll::Pending => this.waits_for_client(context),
-            shut_down => shut_down,
+            shut_down @ Poll::Ready(_) => shut_down,
         }
     }
 }

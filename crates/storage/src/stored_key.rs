@@ -35,21 +35,21 @@ impl<'a> FromSql<'a> for Utf8<'a> {
 impl<'a> StoredKey<'a> {
     /// Reads the four columns of a key, which stand together from column `first` on.
     pub(crate) fn from_row(row: &'a Row, first: usize) -> Self {
-        Self::with(row, first, row.get(first + 3))
+        Self::with(row, first, row.get::<_, Utf8<'_>>(first + 3).0)
     }
 
     /// The same, or `None` if the statement has left `session_data` out.
     pub(crate) fn from_row_if_whole(row: &'a Row, first: usize) -> Option<Self> {
         let session_data: Option<Utf8<'_>> = row.get(first + 3);
-        Some(Self::with(row, first, session_data?))
+        Some(Self::with(row, first, session_data?.0))
     }
 
-    fn with(row: &'a Row, first: usize, session_data: Utf8<'a>) -> Self {
+    fn with(row: &'a Row, first: usize, session_data: &'a [u8]) -> Self {
         Self {
             first_message_index: row.get(first),
             forwarded_count: row.get(first + 1),
             is_verified: row.get(first + 2),
-            session_data: session_data.0,
+            session_data,
         }
     }
 }

@@ -164,7 +164,7 @@ impl Database {
         if self.batches.push(upload, Queued { since: Instant::now(), answer }) {
             tokio::spawn(Lane { database: self.clone(), ended: false }.run());
         }
-        let answered = in_time("add_e2e_room_keys", answered).await?;
+        let answered = in_time(PUT.desc, answered).await.map_err(|error| self.failed(error))?;
         let (outcome, used) = answered.map_err(|_| StorageError::abandoned())?;
         usage::add(used);
         // The lane belongs to no request, and each of those that shared it shows it.

@@ -153,7 +153,8 @@ impl Database {
         self.metrics.storage.batch(uploads, keys);
     }
 
-    fn failed(&self, error: StorageError) -> StorageError {
+    /// Counts an error.
+    pub(crate) fn failed(&self, error: StorageError) -> StorageError {
         let desc = match &error {
             StorageError::Unavailable { desc, .. }
             | StorageError::Busy { desc }

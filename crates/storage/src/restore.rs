@@ -12,8 +12,12 @@ use crate::{
     stored_key::StoredKey,
 };
 
-/// Keys of a page at the most: enough to make the cost of a statement disappear, few enough for memory (about 1.7 MB).
+/// Keys of a page at the most: enough to make the cost of a statement disappear, few enough for memory (about 1.7 MB, and never more than
+/// 4 MB of `session_data`, see [`PAGES`]).
 const PAGE_SIZE: u32 = 2000;
+
+/// A page of large keys ends with the one that brings its `session_data` to so many bytes.
+const PAGE_BYTES: usize = 2 << 20;
 
 /// A key of a restore with its place, in the buffer in which it came from PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,16 +39,12 @@ impl<'a> PlacedKey<'a> {
 }
 
 /// Where a page ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Position {
     room_id: String,
     session_id: String,
-}
-
-impl Position {
-    fn of(placed: &PlacedKey<'_>) -> Self {
-        Self { room_id: placed.room_id.to_owned(), session_id: placed.session_id.to_owned() }
-    }
+    /// A large key has been met: from there on, pages are read by their bytes.
+    large: bool,
 }
 
 /// A page that has been visited.
@@ -65,32 +65,78 @@ pub struct Visited {
     pub all: bool,
 }
 
+/// The statements of pages.
+struct Pages {
+    first: Query,
+    next: Query,
+    first_of_room: Query,
+    next_of_room: Query,
+}
+
+/// The first page has a statement of its own because nothing is smaller than every id: the empty string is one, too.
+macro_rules! pages {
+    ($keys:ident) => {
+        Pages {
+            first: page!($keys!("")),
+            next: page!($keys!("AND (room_id, session_id) > ($4, $5)")),
+            first_of_room: page!($keys!("AND room_id = $4")),
+            next_of_room: page!($keys!("AND room_id = $4 AND session_id > $5")),
+        }
+    };
+}
+
 /// The version is part of each page's statement: a page of a version that vanished has no row at all, not even the
 /// one without a key by which an empty page of an existing version shows.
 macro_rules! page {
-    ($filter:literal) => {
+    ($keys:expr) => {
         Query {
             desc: "get_e2e_room_keys",
             verb: "SELECT",
             sql: concat!(
-                "SELECT k.* FROM e2e_room_keys_versions v
-                 LEFT JOIN LATERAL (
-                    SELECT room_id, session_id, first_message_index, forwarded_count, is_verified, session_data
-                      FROM e2e_room_keys
-                     WHERE user_id = $1 AND version = $2 ",
-                $filter,
-                " ORDER BY room_id, session_id LIMIT $3) k ON true
-                 WHERE v.user_id = $1 AND v.version = $2 AND v.deleted = 0"
+                "SELECT k.* FROM e2e_room_keys_versions v LEFT JOIN LATERAL (",
+                $keys,
+                ") k ON true WHERE v.user_id = $1 AND v.version = $2 AND v.deleted = 0"
             ),
         }
     };
 }
 
-// The first page has a statement of its own because nothing is smaller than every id: the empty string is one, too.
-const FIRST: Query = page!("");
-const NEXT: Query = page!("AND (room_id, session_id) > ($4, $5)");
-const FIRST_OF_ROOM: Query = page!("AND room_id = $4");
-const NEXT_OF_ROOM: Query = page!("AND room_id = $4 AND session_id > $5");
+macro_rules! ordered {
+    ($session_data:literal, $filter:literal) => {
+        concat!(
+            "SELECT room_id, session_id, first_message_index, forwarded_count, is_verified, ",
+            $session_data,
+            " FROM e2e_room_keys WHERE user_id = $1 AND version = $2 ",
+            $filter,
+            " ORDER BY room_id, session_id LIMIT $3"
+        )
+    };
+}
+
+/// Keys of ordinary size. Of a large one `session_data` is left out: the page ends before it.
+macro_rules! ordinary {
+    ($filter:literal) => {
+        ordered!("CASE WHEN octet_length(session_data) <= 2048 THEN session_data END", $filter)
+    };
+}
+
+/// Keys of any size, up to the one that brings the page to `PAGE_BYTES`. PostgreSQL knows the length of what it has put aside
+/// without reading it. The sum costs it a quarter more for a page, so that it is left to those who need it.
+macro_rules! large {
+    ($filter:literal) => {
+        concat!(
+            "SELECT room_id, session_id, first_message_index, forwarded_count, is_verified, session_data FROM (
+                SELECT *, sum(octet_length(session_data))
+                              OVER (ORDER BY room_id, session_id ROWS UNBOUNDED PRECEDING) AS bytes
+                  FROM (",
+            ordered!("session_data", $filter),
+            ") AS keys) AS keys WHERE bytes - octet_length(session_data) < 2097152"
+        )
+    };
+}
+
+const PAGES: Pages = pages!(ordinary);
+const LARGE_PAGES: Pages = pages!(large);
 
 /// What [`Database::all_keys`] visits at the most.
 const AT_ONCE: u32 = 12_288;
@@ -108,9 +154,55 @@ const ALL: Query = Query {
            LIMIT 12289",
 };
 
+/// A page on its way.
+struct Reading<V> {
+    visit: V,
+    /// `None` until there is a row, which says that the version exists.
+    keys: Option<u32>,
+    bytes: usize,
+    last: Position,
+    met_large: bool,
+}
+
+impl<V: FnMut(&PlacedKey<'_>)> Reading<V> {
+    fn new(large: bool, visit: V) -> Self {
+        let last = Position { large, ..Position::default() };
+        Self { visit, keys: None, bytes: 0, last, met_large: false }
+    }
+
+    fn row(&mut self, row: &Row) {
+        let keys = self.keys.get_or_insert(0);
+        let is_key = row.get::<_, Option<&str>>(0).is_some();
+        if !is_key || self.met_large {
+            return;
+        }
+        let Some(placed) = PlacedKey::from_row(row) else {
+            self.met_large = true;
+            return;
+        };
+        *keys += 1;
+        self.bytes += placed.key.session_data.len();
+        placed.room_id.clone_into(&mut self.last.room_id);
+        placed.session_id.clone_into(&mut self.last.session_id);
+        (self.visit)(&placed);
+    }
+
+    fn begins_with_large(&self) -> bool {
+        self.met_large && self.keys == Some(0)
+    }
+
+    fn page(mut self) -> Option<Page> {
+        let keys = self.keys?;
+        let is_full = keys == PAGE_SIZE || self.met_large || (self.last.large && self.bytes >= PAGE_BYTES);
+        self.last.large |= self.met_large;
+        Some(Page { keys, next: is_full.then_some(self.last) })
+    }
+}
+
 impl Database {
     /// Visits a page of a version's keys, ordered by room and session, of one room or of all: the first page, or the one after a
-    /// position. `None` if there is no such version, or it was deleted meanwhile.
+    /// position. It holds up to 2000 keys and about 4 MB, or one key that is larger. `None` if there is no such version, or it was deleted
+    /// meanwhile.
     ///
     /// # Errors
     ///
@@ -123,30 +215,40 @@ impl Database {
         after: Option<&Position>,
         mut visit: impl FnMut(&PlacedKey<'_>),
     ) -> Result<Option<Page>, StorageError> {
-        let (user, version, limit) = (user.as_str(), version.to_column(), i64::from(PAGE_SIZE));
-        let mut page = None;
-        let visit = |row: &Row| {
-            let page = page.get_or_insert(Page { keys: 0, next: None });
-            let Some(placed) = PlacedKey::from_row(row) else { return };
-            page.keys += 1;
-            if page.keys == PAGE_SIZE {
-                page.next = Some(Position::of(&placed));
-            }
-            visit(&placed);
-        };
-        match (room.map(RoomId::as_str), after) {
-            (None, None) => self.visit(FIRST, &[&user, &version, &limit], visit).await?,
-            (None, Some(after)) => {
-                let params: Params<'_> = &[&user, &version, &limit, &after.room_id, &after.session_id];
-                self.visit(NEXT, params, visit).await?;
-            }
-            (Some(room), None) => self.visit(FIRST_OF_ROOM, &[&user, &version, &limit, &room], visit).await?,
-            (Some(room), Some(after)) => {
-                let params: Params<'_> = &[&user, &version, &limit, &room, &after.session_id];
-                self.visit(NEXT_OF_ROOM, params, visit).await?;
+        let place = (user, version, room, after);
+        if !after.is_some_and(|after| after.large) {
+            let mut reading = Reading::new(false, &mut visit);
+            self.read_page(&PAGES, place, |row| reading.row(row)).await?;
+            if !reading.begins_with_large() {
+                return Ok(reading.page());
             }
         }
-        Ok(page)
+        let mut reading = Reading::new(true, &mut visit);
+        self.read_page(&LARGE_PAGES, place, |row| reading.row(row)).await?;
+        Ok(reading.page())
+    }
+
+    async fn read_page(
+        &self,
+        pages: &Pages,
+        (user, version, room, after): (&UserId, BackupVersion, Option<&RoomId>, Option<&Position>),
+        row: impl FnMut(&Row),
+    ) -> Result<(), StorageError> {
+        let (user, version, limit) = (user.as_str(), version.to_column(), i64::from(PAGE_SIZE));
+        match (room.map(RoomId::as_str), after) {
+            (None, None) => self.visit(pages.first, &[&user, &version, &limit], row).await,
+            (None, Some(after)) => {
+                let params: Params<'_> = &[&user, &version, &limit, &after.room_id, &after.session_id];
+                self.visit(pages.next, params, row).await
+            }
+            (Some(room), None) => {
+                self.visit(pages.first_of_room, &[&user, &version, &limit, &room], row).await
+            }
+            (Some(room), Some(after)) => {
+                let params: Params<'_> = &[&user, &version, &limit, &room, &after.session_id];
+                self.visit(pages.next_of_room, params, row).await
+            }
+        }
     }
 
     /// Visits the keys of a version in any order, if they are no more than 12,288, and none has more than 2 KiB of `session_data`: else

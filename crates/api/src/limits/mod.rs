@@ -37,7 +37,8 @@ pub struct LimitSettings {
     pub max_body_memory: u64,
     /// `max_restores`: restores that run at once.
     pub max_restores: usize,
-    /// `max_restore_memory`: bytes that restores may take together that are not streamed. The others take up to 6 MB each.
+    /// `max_restore_memory`: bytes that restores may take together that are not streamed. The others take up to 6 MB each, or 15 MB
+    /// where keys are large.
     pub max_restore_memory: u64,
     /// `max_restores_per_user`: of one user.
     pub max_restores_per_user: usize,

@@ -92,3 +92,31 @@ async fn a_body_of_one_byte_chunks_costs_no_more_than_its_bytes() {
     assert!(grown < 50, "{grown} MiB");
     fixture.is_well().await;
 }
+
+#[tokio::test]
+async fn large_keys_come_back_whole_and_cost_a_few_pages() {
+    let fixture = Fixture::start().await;
+    let before = fixture.peak_memory();
+    // Of all sizes, so that pages end in all ways; the first and the last one are large.
+    let keys = fixture.fill(300, "CASE WHEN n % 3 = 0 THEN 10 ELSE 1000000 END").await;
+    for counted in [false, true] {
+        let target = format!("{ROOM_KEYS}/keys?version=1");
+        let mut connection = Connection::open(fixture.worker.address()).await.unwrap();
+        let request = Request::new("GET", &target).bearer(&fixture.alice.access_token);
+        connection.send(&request).await.unwrap();
+        assert_eq!(connection.read_head().await.unwrap().status, 200);
+        let (mut bytes, mut sessions) = (0, 0);
+        while let Some(part) = connection.read_part().await.unwrap() {
+            bytes += part.len();
+            sessions += String::from_utf8_lossy(&part).matches('@').count();
+        }
+        assert_eq!(sessions, keys, "counted: {counted}");
+        assert!(bytes > 200_000_000, "{bytes}");
+        fixture.is_well().await;
+    }
+    let room = fixture.as_alice().get(&format!("{ROOM_KEYS}/keys/!room3?version=1")).await.unwrap();
+    assert_eq!(room.json().unwrap()["sessions"].as_object().unwrap().len(), 43);
+    let grown = fixture.peak_memory() - before;
+    println!("200 MB of large keys: {grown} MiB more");
+    assert!(grown < 64, "{grown} MiB");
+}

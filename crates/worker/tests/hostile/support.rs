@@ -22,7 +22,7 @@ pub(crate) struct Fixture {
     // Fields are dropped in their order: the worker ends before its database.
     pub(crate) worker: Worker,
     pub(crate) alice: Account,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl Fixture {
@@ -37,7 +37,7 @@ impl Fixture {
         let binary = Path::new(env!("CARGO_BIN_EXE_key-backup-worker"));
         let worker = Worker::configure(binary).database(&database).yaml(yaml).start().await.unwrap();
         let alice = database.add_user("alice").await.unwrap();
-        let fixture = Self { worker, alice, _database: database };
+        let fixture = Self { worker, alice, database };
         let body = json!({ "algorithm": "m.test", "auth_data": {} });
         let made = fixture.as_alice().post(&format!("{ROOM_KEYS}/version"), &body).await.unwrap();
         assert_eq!(made.json().unwrap(), json!({ "version": "1" }));
@@ -78,6 +78,19 @@ impl Fixture {
                 }
             }
         }
+    }
+
+    /// Writes that many keys by SQL, each with an `@` in its name, and `session_data` of so many bytes: an SQL expression of `n`, its number.
+    pub(crate) async fn fill(&self, keys: usize, bytes: &str) -> usize {
+        let sql = format!(
+            r#"
+            INSERT INTO e2e_room_keys
+                (user_id, version, room_id, session_id, first_message_index, forwarded_count, is_verified, session_data)
+            SELECT $1, 1, '!room' || n % 7, '@' || n, n, 0, false, '"' || repeat('x', {bytes}) || '"'
+              FROM generate_series(1, {keys}) n"#
+        );
+        let written = self.database.connect().await.unwrap().execute(&sql, &[&self.alice.user_id]).await;
+        usize::try_from(written.unwrap()).unwrap()
     }
 
     /// The worker still answers, and has not said anything of a mistake of its own.

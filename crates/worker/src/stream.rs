@@ -127,21 +127,19 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     /// Under TLS an answer, or the end of it, may have been written and still not be with the kernel.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.io).poll_flush(context) {
-            Poll::Pending => this.waits_for_client(context),
-            flushed @ Poll::Ready(_) => {
-                // The kernel has taken everything: it is not the client whom we wait for.
-                this.taking = None;
-                flushed
-            }
-        }
+        let Poll::Ready(flushed) = Pin::new(&mut this.io).poll_flush(context) else {
+            return this.waits_for_client(context);
+        };
+        // The kernel has taken everything: it is not the client whom we wait for.
+        this.taking = None;
+        Poll::Ready(flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.io).poll_shutdown(context) {
-            Poll::Pending => this.waits_for_client(context),
-            shut_down @ Poll::Ready(_) => shut_down,
-        }
+        let Poll::Ready(shut_down) = Pin::new(&mut this.io).poll_shutdown(context) else {
+            return this.waits_for_client(context);
+        };
+        Poll::Ready(shut_down)
     }
 }

@@ -47,8 +47,8 @@ struct Queued {
 }
 
 impl Queued {
-    /// Refuses what has waited for too long: to get to all of them too late would serve nobody.
-    fn in_time(self) -> Option<Self> {
+    /// Refuses what has waited for too long: to get to all of them too late would serve nobody. `counted` counts the refusal.
+    fn in_time(self, counted: impl Fn(StorageError) -> StorageError) -> Option<Self> {
         if self.answer.is_closed() {
             return None;
         }
@@ -57,7 +57,7 @@ impl Queued {
             return Some(self);
         }
         let used = DatabaseUsage { connection_wait, ..DatabaseUsage::default() };
-        let _ = self.answer.send((Err(StorageError::Busy { desc: PUT.desc }), used));
+        let _ = self.answer.send((Err(counted(StorageError::Busy { desc: PUT.desc })), used));
         None
     }
 }
@@ -77,11 +77,11 @@ impl Batches {
     /// The oldest uploads, as many as go together: of one user there is only one. Another lane may have taken them all.
     ///
     /// Those that nobody waits for any more are left out: who has given up may have deleted since what they would bring back.
-    fn next(&self) -> (Vec<Upload>, Vec<Queued>) {
+    fn next(&self, counted: impl Fn(StorageError) -> StorageError) -> (Vec<Upload>, Vec<Queued>) {
         let mut waiting = self.waiting();
         let (mut batch, mut users, mut keys) = (Vec::new(), HashSet::new(), 0);
         for (upload, queued) in mem::take(&mut waiting.uploads) {
-            let Some(queued) = queued.in_time() else { continue };
+            let Some(queued) = queued.in_time(&counted) else { continue };
             let fits = batch.is_empty() || keys + upload.rows.len() <= BATCH;
             if fits && users.insert(upload.user.clone()) {
                 keys += upload.rows.len();
@@ -118,7 +118,7 @@ impl Lane {
     async fn run(mut self) {
         while self.goes_on() {
             let client = self.database.put_connection().await;
-            let (uploads, waiting) = self.database.batches.next();
+            let (uploads, waiting) = self.database.batches.next(|error| self.database.failed(error));
             if uploads.is_empty() {
                 continue;
             }

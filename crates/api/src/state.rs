@@ -101,9 +101,7 @@ impl AppState {
         let pages = Semaphore::new((database.connections() / 2).max(1));
         Self { instance, database, counts, uploads: Uploads::default(), admission, pages }
     }
-}
 
-impl AppState {
     /// Takes a place among the requests of this thread that are worked on, or waits for one.
     ///
     /// # Errors

@@ -74,7 +74,8 @@ impl Uploads {
     }
 }
 
-/// Stores an upload, together with what else of this user waits; see `Database::put_keys`. Once it is on its way it is finished even if the client leaves; before, it is forgotten then.
+/// Stores an upload, together with what else of this user waits; see `Database::put_keys`. Once it is on its way it is finished even if the
+/// client leaves; before, it is forgotten then.
 ///
 /// The first of those that were stored together has all the work in its record and in its trace, and the numbers of keys in its outcome.
 pub(crate) async fn put_keys(

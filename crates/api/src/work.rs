@@ -1,6 +1,10 @@
 //! What a part of a request costs: CPU time and work of PostgreSQL together.
 
-use std::{future::Future, pin::pin, time::Instant};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    time::Instant,
+};
 
 use actix_web::{error::BlockingError, web};
 use key_backup_metrics::{Block, CpuTime, Work, metered, timed};
@@ -15,10 +19,9 @@ pub(crate) async fn weighed<F: Future>(future: F) -> (F::Output, Work) {
     (output, Work { cpu, ..database.into() })
 }
 
-/// Runs `future` as a part of a request that is measured for itself, and has a span of its own in a trace. A large one had better be pinned
-/// already: in an `async fn` an argument takes its place twice.
-pub(crate) async fn in_block<F: Future>(block: &Block, future: F) -> F::Output {
-    let future = pin!(future);
+/// Runs `future` as a part of a request that is measured for itself, and has a span of its own in a trace. It is pinned
+/// already: in an `async fn` it would take its place twice.
+pub(crate) async fn in_block<F: Future>(block: &Block, future: Pin<&mut F>) -> F::Output {
     let (begun, started, before) = (block.begin(), Instant::now(), used_so_far());
     let (output, cpu) = metered(in_span(block.name(), future)).await;
     begun.done(started.elapsed(), &Work { cpu, ..used_so_far().since(before).into() });

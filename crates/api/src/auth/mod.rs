@@ -98,13 +98,14 @@ pub(crate) async fn claim(
     let auth = &state.instance.auth;
     let services = auth.appservices();
     let introspection = match &auth.mas {
-        Some(mas) if services.find(&token, &client.ip).is_none() => match mas.known(&token).await {
-            None => {
+        Some(mas) if services.find(&token, &client.ip).is_none() => {
+            let mut known = mas.known(&token).await;
+            if known.is_none() {
                 before_asking();
-                Some(mas.introspect(&token).await?)
+                known = Some(mas.introspect(&token).await?);
             }
-            known => known,
-        },
+            known
+        }
         _ => None,
     };
     Ok(Claim { token, services, introspection })

@@ -138,7 +138,7 @@ impl Call {
     async fn body_on_its_way(&mut self) -> Result<(Bytes, Reservation), ApiError> {
         let instance = Arc::clone(&self.state.instance);
         let limit = instance.settings.max_request_body;
-        let read = body::read(&self.request, &mut self.payload, limit, &instance.limits);
+        let read = pin!(body::read(&self.request, &mut self.payload, limit, &instance.limits));
         let mut read = pin!(in_block(&instance.metrics.blocks.read_body, read));
         poll_fn(|context| {
             let read = read.as_mut().poll(context);

@@ -63,6 +63,7 @@ mod tests {
         assert!(memory.for_keys(12_000).is_some());
         assert!(memory.for_keys(12_500).is_none(), "no single one may take so much");
     }
+
     #[test]
     fn a_restore_that_needs_more_takes_it_as_long_as_there_is_any() {
         let memory = RestoreMemory::new(20 << 20);

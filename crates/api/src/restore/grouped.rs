@@ -1,6 +1,6 @@
 //! A restore in memory: keys come in any order and are sorted into rooms.
 
-use std::{collections::HashMap, mem};
+use std::{collections::HashMap, mem, pin::pin};
 
 use actix_web::{HttpResponse, web::Bytes};
 use key_backup_storage::PlacedKey;
@@ -22,7 +22,7 @@ pub(super) async fn answer(restore: &Restore, memory: Memory) -> Result<Option<H
         // What does not fit is dropped at once, and not when the last row has come.
         grouped.take_if(|grouped| !grouped.add(placed));
     });
-    let visited = in_block(&restore.state.instance.metrics.blocks.restore_page, visited).await?;
+    let visited = in_block(&restore.state.instance.metrics.blocks.restore_page, pin!(visited)).await?;
     let visited = visited.ok_or_else(unknown_version)?;
     let Some(grouped) = grouped.filter(|_| visited.all) else { return Ok(None) };
     restore.count(visited.keys);

@@ -99,7 +99,7 @@ impl Restore {
         let room = self.room.as_ref();
         let write = |placed: &PlacedKey<'_>| writer.key(out.with_space(writer::space(placed)), placed);
         let page = self.state.database.page(&self.user, self.version, room, after, write);
-        let page = in_block(&self.state.instance.metrics.blocks.restore_page, page).await?;
+        let page = in_block(&self.state.instance.metrics.blocks.restore_page, pin!(page)).await?;
         self.count(page.as_ref().map_or(0, |page| page.keys));
         Ok(page)
     }

@@ -26,11 +26,22 @@ pub struct PlacedKey<'a> {
     pub key: StoredKey<'a>,
 }
 
-impl<'a> PlacedKey<'a> {
-    /// `None` for the row of a version without keys, and for a key whose `session_data` was left out.
-    fn from_row(row: &'a Row) -> Option<Self> {
-        let (room_id, key): (Option<&str>, _) = (row.get(0), StoredKey::from_row_if_whole(row, 2)?);
-        Some(Self { room_id: room_id?, session_id: row.get(1), key })
+/// What a row of a restore says.
+enum Found<'a> {
+    /// The version exists, and has no keys.
+    Nothing,
+    /// A key whose `session_data` was left out.
+    Large,
+    Key(PlacedKey<'a>),
+}
+
+impl<'a> Found<'a> {
+    fn in_row(row: &'a Row) -> Self {
+        let Some(room_id) = row.get(0) else { return Self::Nothing };
+        match StoredKey::from_row_if_whole(row, 2) {
+            None => Self::Large,
+            Some(key) => Self::Key(PlacedKey { room_id, session_id: row.get(1), key }),
+        }
     }
 }
 
@@ -79,13 +90,16 @@ impl<V: FnMut(&PlacedKey<'_>)> Reading<V> {
 
     fn row(&mut self, row: &Row) {
         let keys = self.keys.get_or_insert(0);
-        let is_key = row.get::<_, Option<&str>>(0).is_some();
-        if !is_key || self.met_large {
+        if self.met_large {
             return;
         }
-        let Some(placed) = PlacedKey::from_row(row) else {
-            self.met_large = true;
-            return;
+        let placed = match Found::in_row(row) {
+            Found::Nothing => return,
+            Found::Large => {
+                self.met_large = true;
+                return;
+            }
+            Found::Key(placed) => placed,
         };
         *keys += 1;
         self.bytes += placed.key.session_data.len();
@@ -173,15 +187,13 @@ impl Database {
         let mut visited = None;
         self.visit(ALL, &[&user.as_str(), &version.to_column()], |row| {
             let visited = visited.get_or_insert(Visited { keys: 0, all: true });
-            if row.get::<_, Option<&str>>(0).is_none() {
-                return;
-            }
-            match PlacedKey::from_row(row) {
-                Some(placed) if visited.keys < AT_ONCE => {
+            match Found::in_row(row) {
+                Found::Nothing => {}
+                Found::Key(placed) if visited.keys < AT_ONCE => {
                     visited.keys += 1;
                     visit(&placed);
                 }
-                _ => visited.all = false,
+                Found::Key(_) | Found::Large => visited.all = false,
             }
         })
         .await?;

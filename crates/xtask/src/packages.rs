@@ -1,16 +1,12 @@
 //! What the commands need from the system.
 
-use std::{
-    env,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{env, path::Path, process::Command};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail};
 use key_backup_testkit::services::Postgres;
 use nix::unistd::Uid;
 
-use crate::python;
+use crate::{process::run, python};
 
 /// A Debian package, and how to see whether what we need of it is there.
 #[derive(Debug, Clone, Copy)]
@@ -58,15 +54,8 @@ pub(crate) fn ensure_installed(packages: &[Package]) -> Result<()> {
 }
 
 fn apt_get(arguments: &[&str]) -> Result<()> {
-    let status = Command::new("apt-get")
-        .arg("--quiet=2")
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdin(Stdio::null())
-        .status()
-        .context("cannot run apt-get")?;
-    ensure!(status.success(), "apt-get {} failed", arguments.join(" "));
-    Ok(())
+    let mut command = Command::new("apt-get");
+    run(command.arg("--quiet=2").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// Whether there is such a program. The folders of administrators count: a service may lie there.

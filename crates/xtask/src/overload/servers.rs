@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use key_backup_testkit::{
-    SERVER_NAME, TestDatabase, Worker,
+    TestDatabase, Worker,
     http::Address,
     services::{Durability, Postgres, Redis},
 };
@@ -43,12 +43,8 @@ impl Servers {
         let redis = Redis::start(&folder.join("redis")).await?;
         let database = TestDatabase::create_on(postgres.address()).await?;
         add_users(&database).await?;
-        let yaml =
-            format!("server_name: {SERVER_NAME}\nreport_stats: false\nmacaroon_secret_key: macaroon\n")
-                + &database.database_yaml()
-                + &redis.address().redis_yaml();
-        let worker =
-            Worker::configure(binary).yaml(&yaml).metrics().folder(&folder.join("worker")).start().await?;
+        let worker = Worker::configure(binary).database(&database).yaml(&redis.address().redis_yaml());
+        let worker = worker.metrics().folder(&folder.join("worker")).start().await?;
         cores.load()?;
         let Address::Tcp(address) = worker.address() else { bail!("the load needs TCP") };
         let port = address.port();

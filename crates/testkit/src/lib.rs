@@ -20,6 +20,7 @@
 //! `cargo xtask services`.
 
 mod account;
+mod certificates;
 mod database;
 mod folder;
 pub mod http;
@@ -29,6 +30,7 @@ pub mod services;
 mod worker;
 
 pub use account::Account;
+pub use certificates::self_signed;
 pub use database::TestDatabase;
 pub use folder::temporary_folder;
 pub use process::Process;

@@ -60,6 +60,16 @@ impl TestDatabase {
         self.server.connect(&self.name).await
     }
 
+    /// How many of its sessions wait for a lock at this moment.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be asked.
+    pub async fn waiting_for_locks(&self) -> Result<i64> {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        Ok(self.connect().await?.query_one(waiting, &[]).await?.get(0))
+    }
+
     /// Its name on the server.
     pub fn name(&self) -> &str {
         &self.name

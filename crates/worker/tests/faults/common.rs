@@ -10,7 +10,7 @@ use std::{
 
 use key_backup_testkit::{
     Account, TestDatabase, Worker,
-    http::{Address, Client, Response},
+    http::{Address, Client, Connection, Request, Response},
 };
 use serde_json::{Value, json};
 
@@ -89,6 +89,14 @@ pub(crate) fn answered(request: impl Future<Output = anyhow::Result<Response>>) 
         assert!((1..=10).contains(&pause), "{caller}: {pause}");
         503
     }
+}
+
+/// Begins to restore version 1 of a user, and reads no more of it than its head.
+pub(crate) async fn begin_restore(worker: &Worker, user: &Account) -> Connection {
+    let mut connection = Connection::open(worker.address()).await.unwrap();
+    connection.send(&Request::new("GET", &keys("1")).bearer(&user.access_token)).await.unwrap();
+    assert_eq!(connection.read_head().await.unwrap().status, 200);
+    connection
 }
 
 /// The status of `/ready`.

@@ -9,7 +9,9 @@ use key_backup_testkit::{
 };
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::common::{SOON, VERSION, answered, binary, eventually, fill, keys, new_version, refused, upload};
+use crate::common::{
+    SOON, VERSION, answered, begin_restore, binary, eventually, fill, keys, new_version, refused, upload,
+};
 
 #[tokio::test]
 async fn connections_beyond_the_most_wait_to_be_accepted_until_others_go() {
@@ -185,18 +187,14 @@ async fn a_user_runs_only_so_many_restores_at_once() {
         new_version(&worker.client().as_user(&user.access_token)).await;
         fill(&database, user, 40_000).await;
     }
-    let mut running = Connection::open(worker.address()).await.unwrap();
-    running.send(&Request::new("GET", &keys("1")).bearer(&alice.access_token)).await.unwrap();
-    assert_eq!(running.read_head().await.unwrap().status, 200);
+    let running = begin_restore(&worker, &alice).await;
     let client = worker.client().as_user(&alice.access_token);
     let second = client.get(&keys("1")).await.unwrap();
     assert_eq!(second.status, 429, "{}", second.text());
     assert_eq!(second.json().unwrap()["errcode"], "M_LIMIT_EXCEEDED");
     assert_eq!(second.header("Retry-After"), Some("1"));
     assert_eq!(client.get(VERSION).await.unwrap().status, 200);
-    let mut other = Connection::open(worker.address()).await.unwrap();
-    other.send(&Request::new("GET", &keys("1")).bearer(&bob.access_token)).await.unwrap();
-    assert_eq!(other.read_head().await.unwrap().status, 200);
+    let _other = begin_restore(&worker, &bob).await;
     drop(running);
     eventually("the next restore", async || client.get(&keys("1")).await.unwrap().status == 200).await;
 }
@@ -211,9 +209,7 @@ async fn all_users_together_run_only_so_many_restores_at_once() {
         new_version(&worker.client().as_user(&user.access_token)).await;
         fill(&database, user, 40_000).await;
     }
-    let mut running = Connection::open(worker.address()).await.unwrap();
-    running.send(&Request::new("GET", &keys("1")).bearer(&alice.access_token)).await.unwrap();
-    assert_eq!(running.read_head().await.unwrap().status, 200);
+    let running = begin_restore(&worker, &alice).await;
     let client = worker.client().as_user(&bob.access_token);
     refused(client.get(&keys("1"))).await;
     assert_eq!(worker.metric("key_backup_refused_total", &["reason=\"restores\""]).await.unwrap(), 1);

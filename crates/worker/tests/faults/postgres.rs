@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use key_backup_testkit::{
     Account, TestDatabase, Worker,
-    http::{Client, Connection, Request},
+    http::Client,
     services::{Durability, Postgres, Redis, Shutdown},
     temporary_folder,
 };
@@ -13,8 +13,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::{
-    BACK, BEGINS, ENDS, PROMPTLY, VERSION, assert_healthy, binary, eventually, fill, keys, new_version,
-    readiness, refused, said, upload, version_body, within,
+    BACK, BEGINS, ENDS, PROMPTLY, VERSION, assert_healthy, begin_restore, binary, eventually, fill, keys,
+    new_version, readiness, refused, said, upload, version_body, within,
 };
 
 /// A worker on a server of its own.
@@ -172,9 +172,7 @@ async fn a_restore_that_is_under_way_when_the_server_goes_away_is_broken_off() {
     let client = own.as_alice();
     new_version(&client).await;
     fill(&own.database, &own.alice, i32::try_from(KEYS).unwrap()).await;
-    let mut restore = Connection::open(own.worker.address()).await.unwrap();
-    restore.send(&Request::new("GET", &keys("1")).bearer(&own.alice.access_token)).await.unwrap();
-    assert_eq!(restore.read_head().await.unwrap().status, 200);
+    let mut restore = begin_restore(&own.worker, &own.alice).await;
     // The client takes no more of it for now, so that most pages have not been read when the server goes.
     let mut body = restore.read_part().await.unwrap().expect("a first page");
     own.server.stop(Shutdown::Immediate).await.unwrap();
@@ -262,12 +260,7 @@ async fn queries_that_were_given_up_do_not_pile_up_behind_a_lock() {
     let client = worker.client().as_user(&alice.access_token);
     new_version(&client).await;
     let (path, body) = (keys("1"), upload(1));
-    let watch = database.connect().await.unwrap();
-    let waiting = async || {
-        let sql = "SELECT count(*) FROM pg_stat_activity
-                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        watch.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)
-    };
+    let waiting = async || database.waiting_for_locks().await.unwrap();
     let holder = database.connect().await.unwrap();
     holder.batch_execute("BEGIN; LOCK TABLE e2e_room_keys IN SHARE MODE").await.unwrap();
     for outages in 1..=3 {

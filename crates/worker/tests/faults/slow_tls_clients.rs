@@ -1,8 +1,8 @@
 //! Clients over TLS that hardly take anything: between them and the kernel there is a buffer that hides it.
 
-use std::{net::SocketAddr, path::Path, process::Command, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use key_backup_testkit::{Account, TestDatabase, Worker, temporary_folder};
+use key_backup_testkit::{Account, TestDatabase, Worker, self_signed, temporary_folder};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
@@ -21,19 +21,6 @@ use crate::common::{binary, eventually, new_version};
 /// Rooms with ten keys, twenty, and so on: wherever a buffer ends, some of these answers end in it.
 const ROOMS: i32 = 60;
 
-/// Makes a certificate for `localhost` that signs itself.
-fn certificate(folder: &Path) {
-    let output = Command::new("openssl")
-        .args(["req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-        .args(["-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args(["-keyout", "worker.key", "-out", "worker.crt"])
-        .current_dir(folder)
-        .output()
-        .expect("the openssl command is needed for this test");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 /// A worker that listens with TLS, and a user with a backup.
 struct Fixture {
     // Fields are dropped in their order: the worker ends before its database.
@@ -46,7 +33,7 @@ struct Fixture {
 impl Fixture {
     async fn start() -> Self {
         let (database, folder) = (TestDatabase::create().await.unwrap(), temporary_folder().unwrap());
-        certificate(folder.path());
+        self_signed(folder.path(), "worker", "DNS:localhost").unwrap();
         let path = folder.path().display();
         let yaml = format!(
             r#"

@@ -202,14 +202,10 @@ async fn a_deletion_during_an_upload_to_synapse_counts_the_keys_again() {
     synapse.batch_execute(insert).await.unwrap();
     let raising = synapse.transaction().await.unwrap();
     raising.batch_execute("UPDATE e2e_room_keys_versions SET etag = 3").await.unwrap();
-    let observer = fixture.database.connect().await.unwrap();
     let path = session_key(&version, "!r", "a");
     let (deleted, ()) = tokio::join!(client.delete(&path), async {
-        eventually("the deletion's wait for Synapse", async || {
-            let waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            !observer.query(waits, &[]).await.unwrap().is_empty()
-        })
-        .await;
+        let waiting = async || fixture.database.waiting_for_locks().await.unwrap();
+        eventually("the deletion's wait for Synapse", async || waiting().await > 0).await;
         raising.commit().await.unwrap();
     });
     assert_eq!(ok(&deleted.unwrap()), state(4, 6));

@@ -53,16 +53,12 @@ async fn what_may_be_done_at_once_is_for_all_listeners_together() {
     let listening = Listening::start(&[LOOPBACK, LOOPBACK], own).await;
     let alice = listening.database.add_user("alice").await.unwrap();
     let [first, second] = [0, 1].map(|number| listening.client(number).as_user(&alice.access_token));
-    let observer = listening.database.connect().await.unwrap();
     let mut administrator = listening.database.connect().await.unwrap();
     let lock = administrator.transaction().await.unwrap();
     lock.batch_execute("LOCK TABLE access_tokens IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let (waits, is_refused) = tokio::join!(first.get(VERSION), async {
-        eventually("a query that waits for the lock", async || {
-            let sql = "SELECT FROM pg_locks WHERE relation = 'access_tokens'::regclass AND NOT granted";
-            !observer.query(sql, &[]).await.unwrap().is_empty()
-        })
-        .await;
+        let waiting = async || listening.database.waiting_for_locks().await.unwrap();
+        eventually("a query that waits for the lock", async || waiting().await > 0).await;
         let refused = second.get(VERSION).await.unwrap();
         lock.rollback().await.unwrap();
         refused

@@ -5,11 +5,10 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
-    process::Command,
     sync::Arc,
 };
 
-use key_backup_testkit::temporary_folder;
+use key_backup_testkit::{self_signed, temporary_folder};
 use nix::sys::signal::Signal;
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
@@ -25,19 +24,8 @@ use crate::{
 
 const LISTENER: &str = "{type: http, port: 0, bind_addresses: [127.0.0.1], tls: true, tag: secure, resources: [{names: [client]}]}";
 
-/// Makes a certificate for `localhost` that signs itself, and its key, as `name.crt` and `name.key`.
 fn certificate(folder: &Path, name: &str) {
-    let output = Command::new("openssl")
-        .args(["req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-        .args(["-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .arg("-keyout")
-        .arg(folder.join(format!("{name}.key")))
-        .arg("-out")
-        .arg(folder.join(format!("{name}.crt")))
-        .output()
-        .expect("the openssl command is needed for this test");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    self_signed(folder, name, "DNS:localhost").unwrap();
 }
 
 /// The files that the configuration names become a copy of that certificate.

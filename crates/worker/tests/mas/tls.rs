@@ -1,8 +1,8 @@
 //! MAS behind TLS: only one that can prove who it is gets the secret.
 
-use std::{path::Path, process::Command, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use key_backup_testkit::temporary_folder;
+use key_backup_testkit::{self_signed, temporary_folder};
 use tokio_rustls::rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
@@ -16,12 +16,8 @@ use crate::{
 
 /// Makes `mas.crt` and `mas.key`, a certificate for 127.0.0.1 that signs itself, and what a server needs of it.
 fn certificate(folder: &Path) -> Arc<ServerConfig> {
+    self_signed(folder, "mas", "IP:127.0.0.1").unwrap();
     let (certificate, key) = (folder.join("mas.crt"), folder.join("mas.key"));
-    let mut command = Command::new("openssl");
-    command.args(["req", "-new", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=mas"]);
-    command.args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]);
-    let output = command.arg("-keyout").arg(&key).arg("-out").arg(&certificate).output();
-    assert!(output.expect("the openssl command is needed for this test").status.success());
     let chain = vec![CertificateDer::from_pem_file(certificate).unwrap()];
     let key = PrivateKeyDer::from_pem_file(key).unwrap();
     let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));

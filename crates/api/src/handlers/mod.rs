@@ -62,12 +62,13 @@ pub(crate) struct Holds {
 impl Call {
     /// Who asks; the first thing that every handler wants to know.
     async fn requester(&self) -> Result<Requester, ApiError> {
-        // Others need not wait for the Matrix Authentication Service.
-        let claim = auth::claim(&self.state, &self.request, &self.client, || self.leave()).await?;
-        self.enter_again().await?;
-        let block = &self.state.instance.metrics.blocks.authenticate;
-        let requester = pin!(auth::requester(&self.state, &claim, self.query(), &self.client));
-        let requester = in_block(block, requester).await?;
+        let requester = pin!(async {
+            // Others need not wait for the Matrix Authentication Service.
+            let claim = auth::claim(&self.state, &self.request, &self.client, || self.leave()).await?;
+            self.enter_again().await?;
+            auth::requester(&self.state, &claim, self.query(), &self.client).await
+        });
+        let requester = in_block(&self.state.instance.metrics.blocks.authenticate, requester).await?;
         // It is set once: a handler asks once.
         let _ = self.record.requester.set(requester.clone());
         if !requester.is_exempt {
